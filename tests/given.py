@@ -123,7 +123,7 @@ class Given:
         critical: bool = False,
         value: str = "",
     ) -> Given:
-        """A result that was there and could not be used; ``days_ago`` None: undated.
+        """A result that was sent but could not be used; it is undated if ``days_ago`` is None.
 
         ``value`` is what is known of it although its date cannot be used.
         """
@@ -196,7 +196,7 @@ class Given:
         return self
 
     def reported_stopped(self, *classes: str, name: str = "") -> Given:
-        """Prescribed, and stopped by a newer statement: a hazard still, no longer certain."""
+        """Prescribed, and stopped by a newer statement: still a hazard, but no longer certain."""
         self.takes(*classes, name=name, days_ago=30)
         return self.takes(*classes, name=name, taking=Taking.STOPPED, statement=True, days_ago=2)
 
@@ -316,8 +316,8 @@ class Given:
         """One rule's answer, through the engine."""
         outcomes = {
             outcome.rule.id: outcome.answer
-            for one in ([service] if service else list(Service))
-            for outcome in self.outcomes(one)
+            for each_service in ([service] if service else list(Service))
+            for outcome in self.outcomes(each_service)
             if outcome.rule.id == rule_id
         }
         return outcomes[rule_id]
@@ -328,30 +328,32 @@ class Given:
         from cds_service.engine.run import Engine
         from hooks.cramps import documented
 
-        asked = Engine(
+        answers = Engine(
             rules_by_service(), documented, scope=Declared, complaint_is="leg cramps are"
         ).ask(service, self.facts())
-        said = [line for one in asked for line in undeclared(one.rule, one.answer)]
-        assert not said, said
-        return asked
+        undeclared_lines = [
+            line for outcome in answers for line in undeclared(outcome.rule, outcome.answer)
+        ]
+        assert not undeclared_lines, undeclared_lines
+        return answers
 
 
 def rules_by_service() -> dict[str, tuple[Rule, ...]]:
     """The rules of leg cramps by the id of the service."""
     from hooks import TOPIC
 
-    return {one.id: one.rules for one in TOPIC.services}
+    return {service.id: service.rules for service in TOPIC.services}
 
 
 def hook_of(service: str) -> Hook:
     """The hook of one of the services of leg cramps."""
     from hooks import TOPIC
 
-    return next(one.hook for one in TOPIC.services if one.id == service)
+    return next(each.hook for each in TOPIC.services if each.id == service)
 
 
 def given(age: int | None = 50, sex: str = "female", deceased: bool = False) -> Given:
-    """A patient about whom everything was obtained and nothing is on file."""
+    """A patient about whom everything was obtained, with nothing on file."""
     return Given(age, sex, deceased)
 
 
@@ -388,19 +390,19 @@ def unknown(answer: Answer) -> CannotTell:
 
 def offers(finding: Finding) -> set[str]:
     """The keys and references a finding suggests."""
-    return {getattr(one, "key", None) or one.reference for one in finding.suggestions}  # type: ignore[union-attr]
+    return {getattr(offer, "key", None) or offer.reference for offer in finding.suggestions}  # type: ignore[union-attr]
 
 
 def orders_offered(finding: Finding) -> set[str]:
     """The keys of what a finding suggests to order."""
-    return {one for one in offers(finding) if "/" not in one}
+    return {offer for offer in offers(finding) if "/" not in offer}
 
 
 def removed(finding: Finding) -> set[str]:
     """The references of the drafts that a finding offers to remove."""
-    return {one for one in offers(finding) if "/" in one}
+    return {offer for offer in offers(finding) if "/" in offer}
 
 
 def evidence_names(finding: Finding) -> set[str]:
-    """What the evidence of a finding names: conditions, drugs and orders by name, else analytes."""
-    return {getattr(one.fact, "name", "") or one.fact.analyte.key for one in finding.evidence}  # type: ignore[union-attr]
+    """What the evidence of a finding names: conditions, drugs and orders by name, or analytes."""
+    return {getattr(item.fact, "name", "") or item.fact.analyte.key for item in finding.evidence}  # type: ignore[union-attr]

@@ -9,7 +9,7 @@ import pytest
 
 
 def shared_path(name: str) -> Path:
-    """Path of a shared file or folder; the test that asks is skipped when it is absent."""
+    """Path of a shared file or folder; the test that asks for it is skipped when it is absent."""
     beside = Path(__file__).resolve().parents[2] / "shared"
     path = Path(os.environ.get("CDS_SHARED", beside)) / name
     if not path.exists():

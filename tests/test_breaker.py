@@ -6,7 +6,7 @@ from cds_service.ops.breaker import Breaker
 
 
 class Clock:
-    """Seconds that pass when told to."""
+    """Seconds that pass only when a test moves them on."""
 
     def __init__(self) -> None:
         self.now = 100.0
@@ -26,9 +26,9 @@ def test_it_opens_after_failures_in_a_row_and_not_before() -> None:
     assert not breaker.allows()
 
 
-def test_half_open_one_call_tries_and_its_outcome_decides() -> None:
-    clock, heard = Clock(), list[str]()
-    breaker = Breaker(1, 5.0, heard.append, clock)
+def test_when_half_open_one_call_is_let_through_and_its_outcome_decides() -> None:
+    clock, states = Clock(), list[str]()
+    breaker = Breaker(1, 5.0, states.append, clock)
     breaker.failed()
     clock.now += 5
     assert not breaker.refuses
@@ -39,7 +39,7 @@ def test_half_open_one_call_tries_and_its_outcome_decides() -> None:
     assert breaker.allows()
     breaker.succeeded()
     assert [breaker.allows() for _ in range(3)] == [True, True, True]
-    assert heard == ["open", "half-open", "open", "half-open", "closed"]
+    assert states == ["open", "half-open", "open", "half-open", "closed"]
 
 
 def test_a_try_that_never_reports_does_not_close_it_for_good() -> None:

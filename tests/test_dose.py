@@ -1,4 +1,4 @@
-"""Daily amounts: tablets, ranges, as needed, steps, and the arithmetic of salts."""
+"""Daily amounts: tablets, ranges, as-needed doses, steps, and the arithmetic of salts."""
 
 from dataclasses import replace as changed
 from decimal import Decimal
@@ -58,7 +58,9 @@ def test_the_range_of_the_card_is_the_arithmetic_of_the_salt(
         pytest.param("magnesium oxide", dose("0.5", "g"), 500, id="grams"),
         pytest.param("magnesium oxide", dose("250000", "ug"), 250, id="micrograms"),
         pytest.param("Magnesium Oxide 400 MG Oral Tablet", dose("2", "{tbl}"), 800, id="tablets"),
-        pytest.param("magnesium oxide 400mg tabs", dose("1", "TAB"), 400, id="glued strength"),
+        pytest.param(
+            "magnesium oxide 400mg tabs", dose("1", "TAB"), 400, id="a strength without a space"
+        ),
         pytest.param("magnesium oxide 400 mg", dose("1", "Oral Tablet"), 400, id="an oral tablet"),
         pytest.param("Mag-Ox 400 mg", dose("1", "tablet(s)"), 400, id="a brand with its strength"),
         pytest.param(
@@ -83,7 +85,7 @@ def test_the_range_of_the_card_is_the_arithmetic_of_the_salt(
             "Magnesium Oxide 400 MG / Elemental Iron 5 MG",
             dose("1", "tablet"),
             400,
-            id="the elemental part of a combination is another's",
+            id="elemental is said of the other part of the combination",
         ),
         pytest.param(
             "magnesium oxide 60 tablets 400 mg",
@@ -144,10 +146,10 @@ def test_molar_amounts_become_salt() -> None:
 
 
 def test_a_salt_with_two_atoms_of_its_mineral_contains_twice_as_much() -> None:
-    two = changed(OXIDE, mass=Fraction(100), element=Fraction(24), atoms=2)
-    assert two.mmol(Fraction(50)) == 1
-    assert two.elemental(Fraction(50)) == 24
-    assert two.salt_mg(Fraction(1)) == 50
+    salt = changed(OXIDE, mass=Fraction(100), element=Fraction(24), atoms=2)
+    assert salt.mmol(Fraction(50)) == 1
+    assert salt.elemental(Fraction(50)) == 24
+    assert salt.salt_mg(Fraction(1)) == 50
 
 
 def test_elemental_milligrams_become_salt() -> None:
@@ -158,14 +160,14 @@ def test_elemental_milligrams_become_salt() -> None:
 def test_a_mineral_given_as_a_salt_is_milligrams_of_the_mineral() -> None:
     name = "Magnesium (as magnesium oxide) 243.05 MG Oral Tablet"
     assert oxide(name, dose("1", "tablet")).most == Fraction("403.04")
-    needed = oxide("Magnesium oxide 400 MG Oral Tablet as needed", dose("1", "tablet"))
-    assert needed.most == Fraction(400)
+    as_needed = oxide("Magnesium oxide 400 MG Oral Tablet as needed", dose("1", "tablet"))
+    assert as_needed.most == Fraction(400)
 
 
 def test_the_first_text_that_names_the_drug_decides_whether_its_milligrams_are_elemental() -> None:
-    named = order("magnesium oxide 243.05 mg elemental", dose("1", "tablet"))
+    medication = order("magnesium oxide 243.05 mg elemental", dose("1", "tablet"))
     daily = daily_amount(
-        replace(named, called=Called(named.name, "magnesium oxide")), OXIDE.names, OXIDE
+        replace(medication, called=Called(medication.name, "magnesium oxide")), OXIDE.names, OXIDE
     )
     assert daily.most == Fraction("403.04")
 
@@ -225,7 +227,8 @@ def test_instructions_of_one_step_add_up_and_steps_do_not() -> None:
     )
     assert together == Daily(Fraction(15), Fraction(15))
     steps = [
-        replace(dose("10", "mg", times), sequence=at) for at, times in enumerate((1, 2, 3), start=1)
+        replace(dose("10", "mg", times), sequence=number)
+        for number, times in enumerate((1, 2, 3), start=1)
     ]
     assert daily_amount(order("baclofen", *reversed(steps)), ("baclofen",)) == Daily(
         Fraction(10), Fraction(30)
@@ -235,7 +238,7 @@ def test_instructions_of_one_step_add_up_and_steps_do_not() -> None:
     assert (daily.start, daily.most) == (10, None)
 
 
-def test_as_needed_counts_by_its_upper_bound_else_by_its_frequency() -> None:
+def test_an_as_needed_dose_counts_by_its_upper_bound_or_else_by_its_frequency() -> None:
     often = replace(dose("10", "mg", 4), as_needed=True)
     assert daily_amount(order("baclofen", often), ("baclofen",)).most == 40
     bound = replace(often, max_per_day=Fraction(2), max_unit="tablet")

@@ -20,7 +20,12 @@ CASES = [
     ("v2 r covers reading by id and not searching", "patient/*.r", False, True),
     ("v2 s covers searching and not reading by id", "patient/*.s", True, False),
     ("v2 cud covers neither", "patient/*.cud", False, False),
-    ("v2 narrowed by a query covers", "patient/Observation.rs?category=laboratory", True, False),
+    (
+        "v2 narrowed by a query covers the type",
+        "patient/Observation.rs?category=laboratory",
+        True,
+        False,
+    ),
     (
         "each type may come from another scope",
         "launch openid patient/Observation.rs user/Patient.read",
@@ -31,20 +36,20 @@ CASES = [
     ("a longer name of a type is another type", "patient/ObservationDefinition.rs", False, False),
     ("scopes that name no resource cover nothing", "launch openid fhirUser", False, False),
     ("no scope at all covers nothing", "", False, False),
-    ("identity and lasting access cover nothing", "launch/patient offline_access", False, False),
-    # No known spelling: the server decides.
+    ("identity and offline access cover nothing", "launch/patient offline_access", False, False),
+    # Not a known spelling: the server decides.
     ("v2 letters out of order are not judged here", "patient/*.sr", True, True),
     ("nor a scope without a permission", "patient/*", True, True),
     ("nor a permission without letters", "patient/*.", True, True),
     ("nor an unknown kind of scope", "group/*.read", True, True),
     ("nor another case", "PATIENT/*.READ", True, True),
-    ("nor the address of a right", "https://ehr.example/auth/all-clinical", True, True),
+    ("nor the URL of a permission", "https://ehr.example/auth/all-clinical", True, True),
     ("nor a word beside a SMART scope of another type", "patient/Condition.rs labs", True, True),
-    # Epic's words.
+    # As Epic writes them.
     ("a search in words covers searching", "Observation.Search (Labs) (R4)", True, False),
     ("a read in words covers reading by id", "Patient.Read (R4)", False, True),
     (
-        "several in words, each its own",
+        "several in words each cover their own type",
         "Condition.Search (Problems) (R4) Patient.Read (R4) Observation.Search (Vital Signs) (R4)",
         True,
         True,

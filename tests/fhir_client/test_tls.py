@@ -20,7 +20,7 @@ from tests.fhir_client.loopback import FOREVER, Loopback, Request, Step, bundle,
 
 
 def certificate_for(address: str, path: Path) -> Path:
-    """A file with a key and a certificate that vouches for itself, for one IP address."""
+    """A file with a key and a self-signed certificate for one IP address."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "FHIR server of a test")])
     now = datetime.now(UTC)

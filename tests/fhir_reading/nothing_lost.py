@@ -34,15 +34,13 @@ def named(resource: Json, others: Iterable[Json] = ()) -> set[str]:
     if statuses(resource) & IGNORED.get(str(kind), set()):
         return set()
     if kind in ("Observation", "DiagnosticReport"):
-        inside = [
-            contained
-            for contained in _dicts(resource.get("contained"))
-            if _is(contained, "Observation")
+        contained_results = [
+            item for item in _dicts(resource.get("contained")) if _is(item, "Observation")
         ]
         named_concepts = (
             set() if kind == "DiagnosticReport" else concepts(lists.OBSERVATIONS, resource)
         )
-        for part in (*_dicts(resource.get("component")), *inside):
+        for part in (*_dicts(resource.get("component")), *contained_results):
             if not statuses(part) & IGNORED["Observation"]:
                 named_concepts |= concepts(lists.OBSERVATIONS, part)
         return named_concepts & set(analytes())
@@ -138,9 +136,9 @@ def _medication(resource: Json, others: Iterable[Json]) -> set[str]:
     for product in (*_dicts(resource.get("contained")), *others):
         if _is(product, "Medication") and target.endswith(str(product.get("id"))):
             named_concepts |= concepts(lists.MEDICATIONS, product)
-    shown = pointer.get("display")
-    if isinstance(shown, str):
-        named_concepts |= lists.MEDICATIONS.concepts((), [shown])
+    display = pointer.get("display")
+    if isinstance(display, str):
+        named_concepts |= lists.MEDICATIONS.concepts((), [display])
     return named_concepts
 
 

@@ -104,17 +104,17 @@ def raw_results(page: bytes) -> Reading:
 
 def result(*resources: object, analyte: str = "potassium") -> Result:
     """The newest usable result; fails where there is none."""
-    found = newest(results(*resources), analyte).result
-    assert found is not None
-    return found
+    series = newest(results(*resources), analyte).result
+    assert series is not None
+    return series
 
 
 def problem(*resources: object, analyte: str = "potassium") -> Problem:
     """The only reason why there is no usable result."""
-    found = newest(results(*resources), analyte)
-    assert found.result is None and found.tentative is None
-    assert len(found.unusable) == 1
-    return found.unusable[0]
+    series = newest(results(*resources), analyte)
+    assert series.result is None and series.tentative is None
+    assert len(series.unusable) == 1
+    return series.unusable[0]
 
 
 def kinds(reading: Reading) -> list[tuple[str, str]]:

@@ -65,7 +65,7 @@ def arrived(page: object, kind: Kind = Kind.RESULTS):
         "a Bundle in a Bundle",
         "a resource written as a string",
         "a Bundle written as a string",
-        "an entry that is an object",
+        "an object instead of a list of entries",
         "entries that are the resources themselves",
         "the whole answer, as older clients sent it",
         "the whole answer of an HTTP client",
@@ -233,11 +233,11 @@ def test_another_type_next_to_the_requested_one_does_not_matter() -> None:
 
 
 def test_results_contained_in_reports_are_read() -> None:
-    inside = {key: value for key, value in lab().items() if key != "subject"} | {"id": "in"}
+    contained = {key: value for key, value in lab().items() if key != "subject"} | {"id": "in"}
     report = fhir.resource(
         "DiagnosticReport",
         {"id": "d", "status": "final", "code": fhir.concept("Electrolytes")},
-        {"contained": [inside], "result": [{"reference": "#in"}],
+        {"contained": [contained], "result": [{"reference": "#in"}],
          "effectiveDateTime": "2026-03-09T08:00:00Z"},
     )  # fmt: skip
     reading, state = arrived(bundle(report))
@@ -306,7 +306,7 @@ def test_drafts_count_among_the_entries() -> None:
 
 # --- whose record it is -------------------------------------------------------------------------
 
-MINE = [
+OF_THIS_PATIENT = [
     {"reference": "Patient/p1"},
     {"reference": "Patient/p1/_history/3"},
     {"reference": "https://ehr.example/fhir/Patient/p1"},
@@ -318,7 +318,7 @@ MINE = [
     {},
     None,
 ]
-NOT_MINE = [
+OF_SOMEBODY_ELSE = [
     OTHER,
     {"reference": "Patient/p11"},
     {"reference": "Patient/P1"},
@@ -331,7 +331,7 @@ NOT_MINE = [
 ]
 
 
-@pytest.mark.parametrize("subject", MINE, ids=str)
+@pytest.mark.parametrize("subject", OF_THIS_PATIENT, ids=str)
 def test_this_patients_resources_are_read(subject) -> None:
     pages = {
         Kind.RESULTS: bundle(lab(subject=subject)),
@@ -343,7 +343,9 @@ def test_this_patients_resources_are_read(subject) -> None:
     assert reading.record.problems == ()
 
 
-@pytest.mark.parametrize("subject", [*NOT_MINE, 7, ["Patient/p1"], {"reference": 7}], ids=str)
+@pytest.mark.parametrize(
+    "subject", [*OF_SOMEBODY_ELSE, 7, ["Patient/p1"], {"reference": 7}], ids=str
+)
 def test_another_patients_resources_are_refused_and_reported(subject) -> None:
     pages = {
         Kind.RESULTS: bundle(lab(subject=subject)),
@@ -369,7 +371,7 @@ AT = "Patient/p1"
 
 
 @pytest.mark.parametrize(
-    ("server", "subject", "mine"),
+    ("server", "subject", "same"),
     [
         (SERVER, f"{SERVER}/{AT}", True),
         (SERVER, f"{SERVER}/{AT}/_history/2", True),
@@ -396,15 +398,15 @@ AT = "Patient/p1"
     ],
 )
 def test_the_same_id_at_another_server_is_somebody_else(
-    server: str | None, subject: str, mine: bool
+    server: str | None, subject: str, same: bool
 ) -> None:
     page = bundle(condition(subject={"reference": subject}))
     record = read({Kind.CONDITIONS: page}, replace(CALL, fhir_server=server)).record
 
     assert [condition.source.reference for condition in record.conditions] == [
         "Condition/c1"
-    ] * mine
-    assert [problem.kind for problem in record.problems] == ["wrong-patient"] * (not mine)
+    ] * same
+    assert [problem.kind for problem in record.problems] == ["wrong-patient"] * (not same)
 
 
 def test_resources_of_another_patient_make_the_data_partial() -> None:
@@ -537,19 +539,19 @@ def test_a_resource_whose_bytes_are_not_text_is_named_in_a_problem(kind, resourc
 
 def test_nested_bundles_are_read_to_a_depth_and_the_rest_is_reported() -> None:
     page: object = lab()
-    read_at = []
+    was_read = []
     for _ in range(8):
         page = bundle(page)
         reading = read({Kind.RESULTS: page})
-        read_at.append("potassium" in reading.series)
-        assert read_at[-1] or any(
+        was_read.append("potassium" in reading.series)
+        assert was_read[-1] or any(
             "too deep" in problem.reason for problem in reading.record.problems
         )
-    assert read_at[0]
-    assert not read_at[-1]
+    assert was_read[0]
+    assert not was_read[-1]
 
 
-# --- what only the reading of an element can refuse ----------------------------------------
+# --- what is refused only when an element is read ----------------------------------------
 
 HUGE = b"1" * 5000
 
@@ -565,12 +567,12 @@ HUGE = b"1" * 5000
         (Kind.MEDICATIONS, medication(id="c1", note=["HUGE"])),
     ],
 )
-@pytest.mark.parametrize("faulty", [HUGE, b"-" + HUGE, b'"\xff"'])
+@pytest.mark.parametrize("replacement", [HUGE, b"-" + HUGE, b'"\xff"'])
 def test_a_number_or_text_that_cannot_be_decoded_costs_only_its_resource(
-    kind: Kind, resource: dict, faulty: bytes
+    kind: Kind, resource: dict, replacement: bytes
 ) -> None:
     page = json.dumps(bundle(resource, condition(id="c3"), medication(id="c3"))).encode()
-    page = page.replace(b'"HUGE"', faulty)
+    page = page.replace(b'"HUGE"', replacement)
     reading = reader().read({kind: Delivery(kind, State.GIVEN, (page,), "prefetch.x")}, CALL)
     record = reading.record
     facts = (*record.conditions, *record.medications)
@@ -589,14 +591,14 @@ def test_the_subject_of_a_resource_must_be_readable(resource: dict, faulty: byte
     page = json.dumps(bundle(resource | {"subject": "FAULTY"})).encode()
     page = page.replace(b'"FAULTY"', faulty)
     reading = reader().read({kind: Delivery(kind, State.GIVEN, (page,), "prefetch.x")}, CALL)
-    [found] = reading.record.problems
-    assert (found.kind, found.reason) == ("wrong-patient", "its subject cannot be read")
+    [problem] = reading.record.problems
+    assert (problem.kind, problem.reason) == ("wrong-patient", "its subject cannot be read")
     assert reading.record.availability[kind].state is State.UNAVAILABLE
 
 
-@pytest.mark.parametrize("nobody", [b"null", b"{}", b'{"display":"somebody"}'])
-def test_a_resource_without_a_subject_is_taken_to_be_the_patients(nobody: bytes) -> None:
-    page = json.dumps(bundle(condition(subject="NOBODY"))).encode().replace(b'"NOBODY"', nobody)
+@pytest.mark.parametrize("subject", [b"null", b"{}", b'{"display":"somebody"}'])
+def test_a_resource_without_a_subject_is_taken_to_be_the_patients(subject: bytes) -> None:
+    page = json.dumps(bundle(condition(subject="NOBODY"))).encode().replace(b'"NOBODY"', subject)
     given = {Kind.CONDITIONS: Delivery(Kind.CONDITIONS, State.GIVEN, (page,), "prefetch.x")}
     reading = reader().read(given, CALL)
     assert len(reading.record.conditions) == 1

@@ -59,13 +59,13 @@ def test_a_registered_cancelled_or_erroneous_result_is_ignored_silently(status) 
 def test_a_result_without_a_known_status_is_a_problem(status, word) -> None:
     reading = results(lab(status=status))
     assert reading.series == {}
-    [found] = reading.record.problems
-    assert (found.kind, found.about, found.source.reference) == (
+    [problem] = reading.record.problems
+    assert (problem.kind, problem.about, problem.source.reference) == (
         "no-status",
         "potassium",
         "Observation/o1",
     )
-    assert word in found.reason
+    assert word in problem.reason
 
 
 @pytest.mark.parametrize(
@@ -183,7 +183,7 @@ def values(*resources: object) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("resources", "kept"),
+    ("resources", "expected"),
     [
         ([lab(), lab()], ["4.1"]),
         ([lab(value=3.1), lab(value=4.1)], ["3.1", "4.1"]),
@@ -277,13 +277,13 @@ def values(*resources: object) -> list[str]:
         ),
     ],
     ids=[
-        "the same result twice counts once",
+        "a result that was sent twice counts once",
         "two different finals of one id are both kept: their order is unknown",
         "an amended version replaces its original",
-        "whatever the order",
+        "an amended version replaces its original, whatever the order",
         "a withdrawn version retracts the result",
-        "also an amended one",
-        "also where its code is gone",
+        "a withdrawn version retracts an amended one",
+        "a withdrawn version without a code retracts the result",
         "a withdrawn other result retracts nothing",
         "the higher version counts",
         "the later update counts, as instants",
@@ -291,16 +291,16 @@ def values(*resources: object) -> list[str]:
         "a correction under a new id replaces by identifier",
         "a withdrawal under another id retracts by identifier",
         "a withdrawn comment with the same order number retracts nothing",
-        "nor does a withdrawn result of another analyte",
+        "a withdrawn result of another analyte with the same order number retracts nothing",
         "a correction outlives the withdrawal of what it corrects",
         "another system's identifier is another identifier",
         "an identifier binds only within one analyte",
         "a shared identifier alone replaces nothing",
     ],
 )
-def test_of_several_versions_only_one_counts(resources, kept) -> None:
-    assert values(*resources) == kept
-    assert values(*reversed(resources)) == kept
+def test_of_several_versions_only_one_counts(resources, expected) -> None:
+    assert values(*resources) == expected
+    assert values(*reversed(resources)) == expected
 
 
 def test_a_final_result_replaces_its_own_preliminary_one() -> None:
@@ -560,12 +560,12 @@ def test_a_panel_that_does_not_count(observation) -> None:
 
 
 @pytest.mark.parametrize(
-    ("resources", "kept"),
+    ("resources", "expected"),
     [
         pytest.param(
             [lab(value=3.1, meta={"versionId": "9"}), lab(meta={"versionId": "9"})],
             ["3.1", "4.1"],
-            id="one version number for two contents orders nothing",
+            id="one version number for two contents gives no order",
         ),
         pytest.param(
             [
@@ -610,9 +610,9 @@ def test_a_panel_that_does_not_count(observation) -> None:
         ),
     ],
 )
-def test_nothing_is_lost_when_versions_cannot_be_ordered(resources, kept) -> None:
-    assert values(*resources) == kept
-    assert values(*reversed(resources)) == kept
+def test_nothing_is_lost_when_versions_cannot_be_ordered(resources, expected) -> None:
+    assert values(*resources) == expected
+    assert values(*reversed(resources)) == expected
 
 
 def test_the_cache_of_ranges_is_bounded(monkeypatch) -> None:

@@ -190,7 +190,7 @@ def test_a_withdrawn_version_wins_and_two_that_differ_are_both_kept(reverse) -> 
     ],
     ids=str,
 )  # fmt: skip
-def test_the_reason_of_an_order(members, given, cramps) -> None:
+def test_the_reason_for_an_order(members, given, cramps) -> None:
     pages = {
         Kind.MEDICATIONS: bundle(medication(**members)),
         Kind.CONDITIONS: bundle(condition(id="c9", code=CRAMPS)),
@@ -205,8 +205,8 @@ def test_the_reason_of_an_order(members, given, cramps) -> None:
 
 
 def visit(**more: object) -> dict:
-    made = {"resourceType": "Encounter", "id": "e1", "subject": {"reference": "Patient/p1"}}
-    return made | more
+    encounter = {"resourceType": "Encounter", "id": "e1", "subject": {"reference": "Patient/p1"}}
+    return encounter | more
 
 
 @pytest.mark.parametrize(
@@ -243,14 +243,14 @@ def test_another_encounter_is_refused(call) -> None:
 
 
 def allergy(**more: object) -> dict:
-    made: dict[str, object] = {
+    fields: dict[str, object] = {
         "resourceType": "AllergyIntolerance",
         "id": "a1",
         "clinicalStatus": code("active"),
         "code": {"text": "Quinine"},
         "patient": {"reference": "Patient/p1"},
     }
-    return {key: value for key, value in (made | more).items() if value is not None}
+    return {key: value for key, value in (fields | more).items() if value is not None}
 
 
 @pytest.mark.parametrize(
@@ -324,7 +324,7 @@ def test_an_allergy_without_a_substance_is_a_problem_and_another_patients_is_ref
 
 
 def order(**more: object) -> dict:
-    made: dict[str, object] = {
+    fields: dict[str, object] = {
         "resourceType": "ServiceRequest",
         "id": "s1",
         "status": "active",
@@ -333,7 +333,7 @@ def order(**more: object) -> dict:
         "subject": {"reference": "Patient/p1"},
         "authoredOn": "2026-03-01T09:00:00Z",
     }
-    return {key: value for key, value in (made | more).items() if value is not None}
+    return {key: value for key, value in (fields | more).items() if value is not None}
 
 
 def test_an_active_order_covers_what_it_asks_for() -> None:
@@ -365,12 +365,12 @@ def test_only_active_orders_count(members, count) -> None:
 
 
 def test_every_item_of_an_older_versions_order_counts() -> None:
-    made = order(
+    older_order = order(
         resourceType="DiagnosticOrder",
         code=None,
         item=[{"code": concept("2823-3")}, {"code": concept("19123-9")}],
     )
-    [found] = read({Kind.ORDERS: bundle(made)}).record.orders
+    [found] = read({Kind.ORDERS: bundle(older_order)}).record.orders
     assert {"potassium", "magnesium"} <= found.covers
 
 

@@ -54,8 +54,8 @@ NOTHING = [
     pytest.param({"text": "  "}, id="blank"),
     pytest.param({"text": "Unknown"}, id="the word unknown"),
     pytest.param({"text": "-"}, id="a dash"),
-    pytest.param({"text": "See notes"}, id="said elsewhere"),
-    pytest.param({"text": "Non-formulary medication"}, id="a word of the form itself"),
+    pytest.param({"text": "See notes"}, id="a reference to notes"),
+    pytest.param({"text": "Non-formulary medication"}, id="a phrase that a form offers"),
     pytest.param({"text": "Other."}, id="other"),
     pytest.param({"text": "12345"}, id="a number"),
     pytest.param({"text": "x"}, id="one letter"),
@@ -65,7 +65,7 @@ NOTHING = [
             "coding": [{"system": "https://codes.example", "code": "K05..", "display": "K05.."}],
             "text": "k05..",
         },
-        id="the code once more as words",
+        id="the code repeated as words",
     ),
     pytest.param(UNLISTED, id="only a code of an unlisted system"),
     pytest.param({"coding": [{"code": "198211"}]}, id="only a code of no system"),
@@ -135,8 +135,8 @@ def test_a_list_with_an_active_condition_without_a_name_was_not_fully_read(code:
     ids=str,
 )
 def test_a_dangling_reference_is_not_read(reference: object) -> None:
-    made = medication(medicationCodeableConcept=None, medicationReference=reference)
-    assert not facts(medications=bundle(made)).could_be_read(Kind.MEDICATIONS)
+    request = medication(medicationCodeableConcept=None, medicationReference=reference)
+    assert not facts(medications=bundle(request)).could_be_read(Kind.MEDICATIONS)
 
 
 @pytest.mark.parametrize("name", ["x", "7", "medication-request"])
@@ -169,22 +169,22 @@ def test_a_name_with_digits_is_a_name(words: str) -> None:
 )
 def test_a_condition_is_read_together_with_its_stage(stage: object, concept: str) -> None:
     staged = condition(code={"text": "Chronic kidney disease"}, stage=stage)
-    (read,) = facts(conditions=bundle(staged)).conditions(concept)
-    assert read.name == "Chronic kidney disease"
+    (kidney_disease,) = facts(conditions=bundle(staged)).conditions(concept)
+    assert kidney_disease.name == "Chronic kidney disease"
 
 
 @pytest.mark.parametrize("stage", [[], [{"summary": {}}], [{"type": {"text": "5"}}], "5", None])
-def test_without_a_readable_stage_it_is_what_its_code_says(stage: object) -> None:
+def test_a_condition_without_a_readable_stage_is_what_its_code_says(stage: object) -> None:
     staged = condition(code={"text": "Chronic kidney disease"}, stage=stage)
     assert facts(conditions=bundle(staged)).conditions("ckd_stage_4_5") == ()
 
 
 def test_a_product_known_only_by_its_form_is_not_read() -> None:
     product = {"resourceType": "Medication", "id": "p", "form": {"text": "Oral tablet"}}
-    made = medication(
+    request = medication(
         medicationCodeableConcept=None, medicationReference={"reference": "Medication/p"}
     )
-    found = facts(medications=bundle(made, product))
+    found = facts(medications=bundle(request, product))
     assert not found.could_be_read(Kind.MEDICATIONS)
     assert not found.record.medications[0].named
 
@@ -216,7 +216,7 @@ def test_a_statement_counts_as_an_entry_of_the_medications() -> None:
 
 
 @pytest.mark.parametrize(
-    "made",
+    "entry",
     [
         medication(medicationCodeableConcept={}, status="stopped"),
         medication(medicationCodeableConcept={}, status="completed"),
@@ -226,8 +226,8 @@ def test_a_statement_counts_as_an_entry_of_the_medications() -> None:
     ],
     ids=lambda made: f"{made['status']} {made.get('doNotPerform', '')}",
 )
-def test_a_medication_that_is_not_taken_needs_no_name(made: dict) -> None:
-    assert facts(medications=bundle(made)).could_be_read(Kind.MEDICATIONS)
+def test_a_medication_that_is_not_taken_needs_no_name(entry: dict) -> None:
+    assert facts(medications=bundle(entry)).could_be_read(Kind.MEDICATIONS)
 
 
 @pytest.mark.parametrize(
@@ -251,8 +251,8 @@ def test_an_unknown_status_of_a_named_condition_does_not_make_the_list_unread() 
 @pytest.mark.parametrize("state", [State.ABSENT, State.UNAVAILABLE, State.PARTIAL])
 @pytest.mark.parametrize("kind", [Kind.CONDITIONS, Kind.MEDICATIONS])
 def test_an_incomplete_list_does_not_count_as_read(kind: Kind, state: State) -> None:
-    some = {Kind.CONDITIONS: condition(), Kind.MEDICATIONS: medication()}
-    pages = (bundle(some[kind]),) if state is State.PARTIAL else ()
+    resource_of = {Kind.CONDITIONS: condition(), Kind.MEDICATIONS: medication()}
+    pages = (bundle(resource_of[kind]),) if state is State.PARTIAL else ()
     found = facts_of(reader().read({kind: delivery(kind, *pages, state=state)}, CALL))
     [problem] = found.unread(kind)
     assert problem.kind == state.value

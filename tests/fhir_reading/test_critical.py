@@ -31,8 +31,8 @@ def test_a_critical_flag_is_kept_whether_the_value_can_be_used_or_not(interpreta
     assert result(lab(interpretation=interpretation)).critical
     assert problem(lab(interpretation=interpretation, unit="pints")).critical
     assert problem(lab(interpretation=interpretation, effectiveDateTime=None)).critical
-    [said] = results(lab(interpretation=interpretation, status=None)).record.problems
-    assert said.critical
+    [unread] = results(lab(interpretation=interpretation, status=None)).record.problems
+    assert unread.critical
 
 
 @pytest.mark.parametrize(
@@ -57,10 +57,14 @@ def test_a_result_that_lacks_more_keeps_no_value() -> None:
 
 
 def test_a_result_without_a_known_status_keeps_its_day() -> None:
-    [said] = results(lab(status="odd")).record.problems
-    assert (said.kind, said.about, str(said.when)[:10]) == ("no-status", "potassium", "2026-03-09")
+    [unread] = results(lab(status="odd")).record.problems
+    assert (unread.kind, unread.about, str(unread.when)[:10]) == (
+        "no-status",
+        "potassium",
+        "2026-03-09",
+    )
 
 
 def test_one_malformed_element_does_not_lose_the_flag() -> None:
-    made = lab(interpretation=flag("HH"), method=7, code=concept("2823-3"), id=9)
-    assert newest(results(made)).result.critical
+    malformed = lab(interpretation=flag("HH"), method=7, code=concept("2823-3"), id=9)
+    assert newest(results(malformed)).result.critical

@@ -1,4 +1,4 @@
-"""A Bundle split in one pass is read like one whose entries are read singly."""
+"""A Bundle split in one pass is read like one whose entries are read one by one."""
 
 from __future__ import annotations
 
@@ -68,14 +68,17 @@ def _read(kind: Kind, raw: bytes) -> object:
     delivery = obtaining.read_key(Key("key", kind, "", ""), msgspec.Raw(raw))
     intake = Intake({kind: delivery})
     entries = {
-        name: [(e.kind, bytes(e.raw), e.source, e.full_url, e.page) for e in some]
-        for name, some in intake.by_type.items()
+        name: [
+            (entry.kind, bytes(entry.raw), entry.source, entry.full_url, entry.page)
+            for entry in listed
+        ]
+        for name, listed in intake.by_type.items()
     }
     status = (delivery.state, delivery.reason, delivery.origin)
     return status, entries, intake.problems, intake.availability(), intake.entries
 
 
-def test_a_page_split_in_one_pass_equals_its_entries_read_singly() -> None:
+def test_a_page_split_in_one_pass_equals_its_entries_read_one_by_one() -> None:
     chance = random.Random(10)
     quick = 0
     for _ in range(MUTATIONS):

@@ -89,8 +89,8 @@ def test_a_complete_bundle_is_complete(kind: Kind, resource: Json, more: Json) -
     assert state(kind, bundle(resource, **more)) is State.GIVEN
 
 
-def entries(*made: Json) -> Json:
-    return {"resourceType": "Bundle", "type": "batch-response", "entry": list(made)}
+def entries(*items: Json) -> Json:
+    return {"resourceType": "Bundle", "type": "batch-response", "entry": list(items)}
 
 
 FAILED: list[Json] = [

@@ -102,7 +102,7 @@ def test_whether_a_stated_medication_is_taken(members, taking) -> None:
 
 
 @pytest.mark.parametrize(
-    ("made", "when"),
+    ("resource", "when"),
     [
         (medication(authoredOn="2026-01-05T08:00:00Z"), "2026-01-05T08:00:00+00:00"),
         (medication(authoredOn="2026-01-05"), "2026-01-05T23:59:59.999999+00:00"),
@@ -114,8 +114,8 @@ def test_whether_a_stated_medication_is_taken(members, taking) -> None:
         (statement(effectivePeriod={"start": "2026-01-05T08:00:00Z"}), "2026-01-05T08:00:00+00:00"),
     ],
 )  # fmt: skip
-def test_when_a_medication_was_ordered_or_stated(made, when) -> None:
-    [found] = medications(made).record.medications
+def test_when_a_medication_was_ordered_or_stated(resource, when) -> None:
+    [found] = medications(resource).record.medications
     assert (found.when.isoformat() if found.when else None) == when
 
 
@@ -143,10 +143,10 @@ PRODUCT = {"resourceType": "Medication", "id": "q", "code": QUININE}
     ids=str,
 )
 def test_the_medication_is_found_wherever_the_record_names_it(members) -> None:
-    made = medication(**({"medicationCodeableConcept": None} | members))
+    request = medication(**({"medicationCodeableConcept": None} | members))
     page = {
         "resourceType": "Bundle",
-        "entry": [{"resource": made}, {"fullUrl": "urn:uuid:77", "resource": PRODUCT}],
+        "entry": [{"resource": request}, {"fullUrl": "urn:uuid:77", "resource": PRODUCT}],
     }
     reading = read({Kind.MEDICATIONS: page})
     [found] = reading.record.medications
@@ -166,9 +166,11 @@ def test_the_medication_is_found_wherever_the_record_names_it(members) -> None:
     ],
 )
 def test_a_reference_can_be_the_full_url_of_an_entry(reference) -> None:
-    made = medication(medicationCodeableConcept=None, medicationReference={"reference": reference})
+    request = medication(
+        medicationCodeableConcept=None, medicationReference={"reference": reference}
+    )
     entries = [
-        {"resource": made},
+        {"resource": request},
         {"fullUrl": "https://ehr.example/fhir/Medication/77", "resource": PRODUCT},
     ]
     reading = read({Kind.MEDICATIONS: {"resourceType": "Bundle", "entry": entries}})
@@ -177,10 +179,10 @@ def test_a_reference_can_be_the_full_url_of_an_entry(reference) -> None:
 
 def test_references_are_resolved_in_the_same_bundle_first() -> None:
     other = PRODUCT | {"code": {"text": "Baclofen 10 MG Oral Tablet"}}
-    made = medication(
+    request = medication(
         medicationCodeableConcept=None, medicationReference={"reference": "Medication/q"}
     )
-    reading = read({Kind.STATEMENTS: bundle(other), Kind.MEDICATIONS: bundle(made, PRODUCT)})
+    reading = read({Kind.STATEMENTS: bundle(other), Kind.MEDICATIONS: bundle(request, PRODUCT)})
     assert "quinine" in reading.record.medications[0].classes
 
 
@@ -207,7 +209,7 @@ def test_references_are_resolved_in_the_same_bundle_first() -> None:
     ],
     ids=str,
 )
-def test_a_medication_that_nobody_can_name_has_no_classes(members, problems) -> None:
+def test_a_medication_without_a_name_has_no_classes(members, problems) -> None:
     reading = medications(medication(**({"medicationCodeableConcept": None} | members)))
     [found] = reading.record.medications
     assert (found.named, found.classes, found.name) == (False, frozenset(), "")
@@ -244,11 +246,11 @@ def test_ingredients_of_a_product_count_with_their_strengths() -> None:
             {"resourceType": "Substance", "id": "s", "code": {"text": "Potassium chloride"}}
         ],
     }  # fmt: skip
-    made = medication(
+    request = medication(
         medicationCodeableConcept=None,
         medicationReference={"reference": "Medication/x"},
     )
-    reading = medications(made, product)
+    reading = medications(request, product)
     [found] = reading.record.medications
     assert found.ingredients == (
         Ingredient("Quinine sulfate", Decimal(324), "mg"),
@@ -297,8 +299,8 @@ def test_strengths_from_product_names(name, expected) -> None:
 
 
 def dose(value: object = 1, unit: str = "tablet", **timing: object) -> dict:
-    made: dict[str, object] = {"doseAndRate": [{"doseQuantity": {"value": value, "unit": unit}}]}
-    return made | ({"timing": {"repeat": timing}} if timing else {})
+    fields: dict[str, object] = {"doseAndRate": [{"doseQuantity": {"value": value, "unit": unit}}]}
+    return fields | ({"timing": {"repeat": timing}} if timing else {})
 
 
 @pytest.mark.parametrize(
@@ -520,23 +522,23 @@ def test_a_withdrawn_draft_does_not_count(status) -> None:
 
 def test_drafts_nested_too_deeply_are_reported_and_not_lost() -> None:
     page: object = draft()
-    found = []
+    was_read = []
     for _ in range(7):
         page = bundle(page)
         reading = drafts(page, "MedicationRequest/d1")
-        found.append(bool(reading.record.drafts.selected_medications))
+        was_read.append(bool(reading.record.drafts.selected_medications))
         too_deep = [problem for problem in reading.record.problems if "too deep" in problem.reason]
-        assert bool(too_deep) is not found[-1]
+        assert bool(too_deep) is not was_read[-1]
         assert reading.record.drafts.orders == ()
-    assert found[:2] == [True, True]
-    assert not found[-1]
+    assert was_read[:2] == [True, True]
+    assert not was_read[-1]
 
 
 def test_another_patients_draft_is_refused_and_reported() -> None:
     theirs = draft(subject={"reference": "Patient/p2"})
     call = calling(bundle(theirs), "MedicationRequest/d1")
-    mine = {Kind.MEDICATIONS: delivery(Kind.MEDICATIONS, bundle())}
-    reading = reader().read(mine, call)
+    pages = {Kind.MEDICATIONS: delivery(Kind.MEDICATIONS, bundle())}
+    reading = reader().read(pages, call)
     assert reading.record.availability[Kind.MEDICATIONS].state is State.NONE
     assert reading.record.drafts.medications == ()
     assert kinds(reading) == [("wrong-patient", "MedicationRequest/d1")]
@@ -584,14 +586,14 @@ def test_drafts_of_tests_and_of_other_kinds() -> None:
 
 
 def test_a_drafts_medication_may_be_another_entry_or_in_prefetch() -> None:
-    pointing = draft(
+    draft_order = draft(
         medicationCodeableConcept=None, medicationReference={"reference": "Medication/q"}
     )
-    [found] = drafts(bundle(pointing, PRODUCT)).record.drafts.medications
+    [found] = drafts(bundle(draft_order, PRODUCT)).record.drafts.medications
     assert "quinine" in found.classes
-    call = calling(bundle(pointing))
-    kept = {Kind.MEDICATIONS: delivery(Kind.MEDICATIONS, bundle(PRODUCT))}
-    [found] = reader().read(kept, call).record.drafts.medications
+    call = calling(bundle(draft_order))
+    pages = {Kind.MEDICATIONS: delivery(Kind.MEDICATIONS, bundle(PRODUCT))}
+    [found] = reader().read(pages, call).record.drafts.medications
     assert "quinine" in found.classes
 
 
@@ -623,10 +625,10 @@ def test_ingredients_of_the_oldest_version() -> None:
         },
     }
     substance = {"resourceType": "Substance", "id": "q", "code": {"text": "Quinine"}}
-    made = medication(
+    request = medication(
         medicationCodeableConcept=None, medicationReference={"reference": "Medication/x"}
     )
-    [found] = medications(made, product, substance).record.medications
+    [found] = medications(request, product, substance).record.medications
     assert found.name == "Quinine"
     assert found.ingredients == (
         Ingredient("Quinine", Decimal(200), "mg"),
@@ -679,11 +681,11 @@ LOCAL_ONLY = {"coding": [{"system": "urn:oid:1.2.840.114350.1", "code": "26224"}
 )
 def test_a_draft_that_does_not_say_what_it_is_is_reported(code, at_selection, at_signing) -> None:
     page = bundle(draft(medicationCodeableConcept=code))
-    for selections, said in ((("MedicationRequest/d1",), at_selection), (None, at_signing)):
+    for selections, expected in ((("MedicationRequest/d1",), at_selection), (None, at_signing)):
         call = replace(calling(page), selections=selections)
         problems = reader().read({}, call).record.problems
         assert [(problem.kind, problem.source.reference) for problem in problems] == [
-            (kind, "MedicationRequest/d1") for kind in said
+            (kind, "MedicationRequest/d1") for kind in expected
         ]
 
 

@@ -13,8 +13,8 @@ from tests.fhir_reading.records import condition, lab
 @pytest.mark.parametrize(
     ("resource", "reason"),
     [
-        pytest.param(lab(), "", id="a sound result"),
-        pytest.param(condition(), "", id="a sound condition"),
+        pytest.param(lab(), "", id="a valid result"),
+        pytest.param(condition(), "", id="a valid condition"),
         pytest.param(lab(issued="canary"), "Observation.issued: ", id="a wrong instant"),
         pytest.param({"resourceType": "Canary"}, "Canary is not a resource type", id="no type"),
         pytest.param({"resourceType": "../os"}, "../os is not a resource type", id="a path"),

@@ -1,7 +1,7 @@
 """Whatever names an analyte, a condition or a drug becomes a fact or a problem.
 
 By default a few hundred generated records; `READING_RECORDS=5000` for as many as the
-figure in docs/reference/reading.md rests on.
+figure in docs/reference/reading.md is based on.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ FOREIGN = ["urn:oid:1.2.3.4", "https://codes.example/local", "http://read.info/r
 LISTED = ["http://snomed.info/sct", "http://www.ama-assn.org/go/cpt", "http://loinc.org"]
 
 
-Made = tuple[Json, str, list[Json]]
+Generated = tuple[Json, str, list[Json]]
 """A resource, the concept that it names, and the product it refers to."""
 
 
@@ -65,8 +65,8 @@ def codes(vocabulary: Vocabulary, concept: str) -> list[Coding]:
 
 
 def coded(coding: Coding, display: bool = False) -> Json:
-    made = {"system": coding.system, "code": coding.code}
-    return {"coding": [made | ({"display": coding.display} if display else {})]}
+    fields = {"system": coding.system, "code": coding.code}
+    return {"coding": [fields | ({"display": coding.display} if display else {})]}
 
 
 def in_words(words: str, systems: list[str]) -> st.SearchStrategy[Json]:
@@ -155,41 +155,44 @@ def values(draw: st.DrawFn, analyte: str) -> Json:
 
 
 @st.composite
-def observations(draw: st.DrawFn, places: list[str], systems: list[str]) -> Made:
+def observations(draw: st.DrawFn, places: list[str], systems: list[str]) -> Generated:
     analyte = draw(st.sampled_from(sorted(WORDS)))
-    said = {"code": draw(meaning(lists.OBSERVATIONS, analyte, WORDS[analyte], systems))}
-    said |= draw(values(analyte))
-    made: Json = {"resourceType": "Observation", "status": draw(STATUSES)}
-    made |= draw(DATES) | draw(SUBJECTS) | draw(IDS)
+    measurement = {"code": draw(meaning(lists.OBSERVATIONS, analyte, WORDS[analyte], systems))}
+    measurement |= draw(values(analyte))
+    observation: Json = {"resourceType": "Observation", "status": draw(STATUSES)}
+    observation |= draw(DATES) | draw(SUBJECTS) | draw(IDS)
     place = draw(st.sampled_from(places))
     if place == "component":
         code = draw(st.sampled_from([PANEL, {"text": "Point of care"}, {}]))
-        return made | {"code": code, "component": [said]}, analyte, []
+        return observation | {"code": code, "component": [measurement]}, analyte, []
     if place == "nested":
-        holder = {"code": {"text": "Electrolytes"}, "component": [said]}
-        return made | {"code": PANEL, "component": [holder]}, analyte, []
+        holder = {"code": {"text": "Electrolytes"}, "component": [measurement]}
+        return observation | {"code": PANEL, "component": [holder]}, analyte, []
     if place in ("report", "conclusion"):
-        around = {"resourceType": "DiagnosticReport", "status": draw(STATUSES)}
+        report = {"resourceType": "DiagnosticReport", "status": draw(STATUSES)}
         if place == "report":
-            around |= {"code": said["code"], "presentedForm": [{"contentType": "application/pdf"}]}
+            report |= {
+                "code": measurement["code"],
+                "presentedForm": [{"contentType": "application/pdf"}],
+            }
         else:
-            around |= {"code": PANEL, "conclusion": f"{WORDS[analyte]} critically high"}
-        return around | draw(DATES) | draw(SUBJECTS) | draw(IDS), analyte, []
+            report |= {"code": PANEL, "conclusion": f"{WORDS[analyte]} critically high"}
+        return report | draw(DATES) | draw(SUBJECTS) | draw(IDS), analyte, []
     if place == "contained":
-        inside = made | said | {"id": "c1"}
-        around = {"resourceType": "DiagnosticReport", "status": "final", "code": PANEL}
-        around |= {"contained": [inside], "result": [{"reference": "#c1"}]}
-        return around | draw(SUBJECTS) | draw(IDS), analyte, []
-    return made | said, analyte, []
+        contained = observation | measurement | {"id": "c1"}
+        report = {"resourceType": "DiagnosticReport", "status": "final", "code": PANEL}
+        report |= {"contained": [contained], "result": [{"reference": "#c1"}]}
+        return report | draw(SUBJECTS) | draw(IDS), analyte, []
+    return observation | measurement, analyte, []
 
 
 @st.composite
-def conditions(draw: st.DrawFn) -> Made:
+def conditions(draw: st.DrawFn) -> Generated:
     words = draw(st.sampled_from(CONDITIONS))
     [concept, *_] = sorted(lists.CONDITIONS.concepts((), [words]))
     status = st.sampled_from(["active", "resolved", "recurrence", "inactive", "odd", None, 7])
     coding = status.map(lambda code: {"coding": [{"code": code}]})
-    made: Json = {
+    condition: Json = {
         "resourceType": "Condition",
         "code": draw(meaning(lists.CONDITIONS, concept, words)),
         "clinicalStatus": draw(coding | ODD),
@@ -197,72 +200,73 @@ def conditions(draw: st.DrawFn) -> Made:
             st.sampled_from([None, {"coding": [{"code": "refuted"}]}, {"text": "provisional"}])
         ),
     }
-    return made | draw(SUBJECTS) | draw(IDS), concept, []
+    return condition | draw(SUBJECTS) | draw(IDS), concept, []
 
 
-def pointers(held: Json, words: str) -> st.SearchStrategy[Json]:
+def pointers(resource: Json, words: str) -> st.SearchStrategy[Json]:
     """Resources that hold no medicine as an entry, but reference or name one."""
-    elsewhere = {"reference": f"{held['resourceType']}/not-sent"}
+    elsewhere = {"reference": f"{resource['resourceType']}/not-sent"}
     pointer = st.sampled_from([elsewhere, {"reference": "#h"}, {"display": words}])
-    inside = {"contained": [held | {"id": "h"}]}
+    contained = {"contained": [resource | {"id": "h"}]}
     drug = {"detail": {"status": "in-progress", "productCodeableConcept": {"text": words}}}
     return pointer.flatmap(
         lambda target: st.sampled_from(
             [
-                {"resourceType": "List", "status": "current", "entry": [{"item": target}]} | inside,
-                {"resourceType": "Composition", "section": [{"entry": [target]}]} | inside,
-                {"resourceType": "RequestGroup", "action": [{"resource": target}]} | inside,
-                {"resourceType": "CarePlan", "activity": [{"reference": target}]} | inside,
+                {"resourceType": "List", "status": "current", "entry": [{"item": target}]}
+                | contained,
+                {"resourceType": "Composition", "section": [{"entry": [target]}]} | contained,
+                {"resourceType": "RequestGroup", "action": [{"resource": target}]} | contained,
+                {"resourceType": "CarePlan", "activity": [{"reference": target}]} | contained,
                 {"resourceType": "CarePlan", "activity": [drug]},
-                {"resourceType": "Parameters", "parameter": [{"resource": held}]},
+                {"resourceType": "Parameters", "parameter": [{"resource": resource}]},
             ]
         )
     )
 
 
 @st.composite
-def medications(draw: st.DrawFn) -> Made:
+def medications(draw: st.DrawFn) -> Generated:
     words = draw(st.sampled_from(DRUGS))
     [concept, *_] = sorted(lists.MEDICATIONS.concepts((), [words]))
     what = draw(meaning(lists.MEDICATIONS, concept, words))
     kind = draw(st.sampled_from(["MedicationRequest", "MedicationStatement"]))
     status = ["active", "completed", "stopped", "on-hold", "draft", "unknown", "", None, 7]
-    made: Json = {"resourceType": kind, "status": draw(st.sampled_from(status))}
+    request: Json = {"resourceType": kind, "status": draw(st.sampled_from(status))}
     product: Json = {"resourceType": "Medication", "id": "m", "code": what}
     where = draw(st.sampled_from(["concept", "contained", "beside", "missing", "shown", "pointed"]))
     others: list[Json] = []
     if where == "pointed":
-        return draw(pointers(made | {"medicationCodeableConcept": what}, words)), concept, []
+        return draw(pointers(request | {"medicationCodeableConcept": what}, words)), concept, []
     if where == "concept":
-        made["medicationCodeableConcept"] = what
+        request["medicationCodeableConcept"] = what
     elif where == "contained":
-        made |= {"contained": [product], "medicationReference": {"reference": "#m"}}
+        request |= {"contained": [product], "medicationReference": {"reference": "#m"}}
     elif where == "shown":
-        made["medicationReference"] = {"reference": "Medication/none", "display": words}
+        request["medicationReference"] = {"reference": "Medication/none", "display": words}
     elif where == "beside":
-        made["medicationReference"] = {"reference": "Medication/m"}
+        request["medicationReference"] = {"reference": "Medication/m"}
         others = [product]
-    else:  # it does not matter which drug was stopped
-        made |= {"status": "active", "medicationReference": {"reference": "Medication/m"}}
-    return made | draw(SUBJECTS) | draw(IDS), concept, others
+    else:  # which drug was stopped does not matter
+        request |= {"status": "active", "medicationReference": {"reference": "Medication/m"}}
+    return request | draw(SUBJECTS) | draw(IDS), concept, others
 
 
 @st.composite
-def allergies(draw: st.DrawFn) -> Made:
-    made: Json = {"resourceType": "AllergyIntolerance"}
-    made |= {"code": {"text": "Quinine"}, "clinicalStatus": draw(ODD)}
+def allergies(draw: st.DrawFn) -> Generated:
+    allergy: Json = {"resourceType": "AllergyIntolerance"}
+    allergy |= {"code": {"text": "Quinine"}, "clinicalStatus": draw(ODD)}
     patient = st.sampled_from([{"patient": {"reference": f"Patient/{ME}"}}, {}])
     [concept, *_] = sorted(lists.ALLERGIES.concepts((), ["Quinine"]))
-    return made | draw(IDS) | draw(patient), concept, []
+    return allergy | draw(IDS) | draw(patient), concept, []
 
 
 @st.composite
-def orders(draw: st.DrawFn) -> Made:
+def orders(draw: st.DrawFn) -> Generated:
     analyte = draw(st.sampled_from(["potassium", "magnesium", "creatinine"]))
     status = ["active", "completed", "revoked", "unknown", "", None, 7]
-    made: Json = {"resourceType": "ServiceRequest", "status": draw(st.sampled_from(status))}
-    made["code"] = draw(meaning(lists.ORDERS, analyte, WORDS[analyte]))
-    return made | draw(SUBJECTS) | draw(IDS), analyte, []
+    order: Json = {"resourceType": "ServiceRequest", "status": draw(st.sampled_from(status))}
+    order["code"] = draw(meaning(lists.ORDERS, analyte, WORDS[analyte]))
+    return order | draw(SUBJECTS) | draw(IDS), analyte, []
 
 
 ANOTHER: Mapping[Kind, Json] = {
@@ -276,44 +280,46 @@ ANOTHER: Mapping[Kind, Json] = {
     Kind.ORDERS: {"resourceType": "ServiceRequest", "id": "z", "status": "active",
                   "code": {"text": "Chest X-ray"}},
 }  # fmt: skip
-"""What is sent along with the record and names none of its concepts."""
+"""What is sent with the record but names none of its concepts."""
 
 
 @st.composite
-def records(draw: st.DrawFn, makers: Mapping[Kind, st.SearchStrategy[Made]]) -> Record:
+def records(draw: st.DrawFn, makers: Mapping[Kind, st.SearchStrategy[Generated]]) -> Record:
     kind = draw(st.sampled_from(list(makers)))
     resource, concept, others = draw(makers[kind])
     unrelated = [{"resourceType": "Practitioner", "id": "p"}, ANOTHER[kind]]
-    whole = bundle(resource, *others, *draw(st.sampled_from([[], unrelated])))
+    complete = bundle(resource, *others, *draw(st.sampled_from([[], unrelated])))
     page = draw(
         st.sampled_from(
             [
-                whole,
+                complete,
                 [resource, *others],
-                json.dumps(whole),
-                bundle(whole),
-                {"data": whole},
-                {"response": {"status": "200"}, "resource": whole},
-                {"data": [whole]},
-                {"entry": whole["entry"]},
-                {"first": whole, "second": whole},
-                whole | {"link": [{"relation": "next", "url": "?"}]},
-                whole | {"link": "?", "total": 1},
-                whole | {"meta": {"tag": [{"code": "SUBSETTED"}]}},
+                json.dumps(complete),
+                bundle(complete),
+                {"data": complete},
+                {"response": {"status": "200"}, "resource": complete},
+                {"data": [complete]},
+                {"entry": complete["entry"]},
+                {"first": complete, "second": complete},
+                complete | {"link": [{"relation": "next", "url": "?"}]},
+                complete | {"link": "?", "total": 1},
+                complete | {"meta": {"tag": [{"code": "SUBSETTED"}]}},
                 {
                     "resourceType": "Bundle",
-                    "entry": [{"response": {"status": "500"}, **entry} for entry in whole["entry"]],
+                    "entry": [
+                        {"response": {"status": "500"}, **entry} for entry in complete["entry"]
+                    ],
                 },
                 {"resourceType": "Bundle", "entry": [resource, *others]},
             ]
         )
     )
-    sent = draw(st.sampled_from([kind, kind, kind, Kind.RESULTS, Kind.CONDITIONS]))
-    return Record(page, sent, resource, concept)
+    sent_as = draw(st.sampled_from([kind, kind, kind, Kind.RESULTS, Kind.CONDITIONS]))
+    return Record(page, sent_as, resource, concept)
 
 
 PLACES = ["itself", "itself", "component", "nested", "contained", "report", "conclusion"]
-MAKERS: dict[Kind, st.SearchStrategy[Made]] = {
+MAKERS: dict[Kind, st.SearchStrategy[Generated]] = {
     Kind.RESULTS: observations(PLACES, [*FOREIGN, *LISTED]),
     Kind.CONDITIONS: conditions(),
     Kind.MEDICATIONS: medications(),
@@ -323,10 +329,10 @@ MAKERS: dict[Kind, st.SearchStrategy[Made]] = {
 
 
 def taken_back(resource: Json) -> bool:
-    inside = resource.get("contained") if resource["resourceType"] == "DiagnosticReport" else []
+    contained = resource.get("contained") if resource["resourceType"] == "DiagnosticReport" else []
     return any(
         statuses(part) & IGNORED.get(str(part["resourceType"]), set())
-        for part in (resource, *(inside if isinstance(inside, list) else []))
+        for part in (resource, *(contained if isinstance(contained, list) else []))
     )
 
 

@@ -66,7 +66,7 @@ def outcome(words: str, code: str = "suppressed") -> Any:
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "kind", "lacks"),
+    ("words", "code", "kind", "incomplete"),
     [
         ("Not authorized for Condition - Genomics", "suppressed", Kind.CONDITIONS, False),
         ("Not authorized: Dental Finding", "suppressed", Kind.CONDITIONS, False),
@@ -76,8 +76,8 @@ def outcome(words: str, code: str = "suppressed") -> Any:
         ("Genomics timed out", "timeout", Kind.CONDITIONS, True),
     ],
 )  # fmt: skip
-def test_withheld_data(words: str, code: str, kind: Kind, lacks: bool) -> None:
-    assert says_incomplete(outcome(words, code), kind) is lacks
+def test_withheld_data(words: str, code: str, kind: Kind, incomplete: bool) -> None:
+    assert says_incomplete(outcome(words, code), kind) is incomplete
 
 
 def listed(*items: Any, **more: Any) -> Any:

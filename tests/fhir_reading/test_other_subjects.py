@@ -27,9 +27,9 @@ OTHERS = {
 }
 
 
-@pytest.mark.parametrize("who", OTHERS)
-def test_a_result_about_somebody_else_is_not_the_patients(who: str) -> None:
-    found = results(lab(value=6.8, focus=[OTHERS[who]]))
+@pytest.mark.parametrize("whom", OTHERS)
+def test_a_result_about_somebody_else_is_not_the_patients(whom: str) -> None:
+    found = results(lab(value=6.8, focus=[OTHERS[whom]]))
     assert not found.series
     assert [problem.kind for problem in found.record.problems] == ["wrong-patient"]
 
@@ -43,8 +43,8 @@ def test_a_result_about_the_patients_own_is_the_patients(focus: str) -> None:
 
 
 def test_a_contained_result_about_somebody_else_is_not_the_patients() -> None:
-    inside = lab(id="k", subject=None, focus=[OTHERS["a donor"]])
-    found = results(lab("24326-1", valueQuantity=None, contained=[inside]))
+    contained = lab(id="k", subject=None, focus=[OTHERS["a donor"]])
+    found = results(lab("24326-1", valueQuantity=None, contained=[contained]))
     assert not found.series
     assert [problem.kind for problem in found.record.problems] == ["wrong-patient"]
 
@@ -77,9 +77,9 @@ def test_a_result_with_a_modifier_is_reported_and_not_used(place: str) -> None:
     assert [problem.kind for problem in found.record.problems] == ["modified"]
 
 
-@pytest.mark.parametrize("nothing", [[], None])
-def test_an_empty_modifier_has_no_effect(nothing: object) -> None:
-    assert "potassium" in results(lab(modifierExtension=nothing)).series
+@pytest.mark.parametrize("empty", [[], None])
+def test_an_empty_modifier_has_no_effect(empty: object) -> None:
+    assert "potassium" in results(lab(modifierExtension=empty)).series
 
 
 def test_a_withdrawn_result_with_a_modifier_is_not_reported() -> None:
@@ -122,9 +122,9 @@ def test_a_range_for_children_is_not_a_limit(age: dict, counts: bool) -> None:
 
 @pytest.mark.parametrize("target", ["Patient/other", "#somebody", "RelatedPerson/donor"])
 def test_a_contained_result_of_another_subject_is_not_the_patients(target: str) -> None:
-    inside = lab(id="k", subject={"reference": target})
+    contained = lab(id="k", subject={"reference": target})
     for outer in ("Observation", "DiagnosticReport"):
-        parent = lab("24326-1", resourceType=outer, valueQuantity=None, contained=[inside])
+        parent = lab("24326-1", resourceType=outer, valueQuantity=None, contained=[contained])
         found = results(parent)
         assert not found.series
         assert [problem.kind for problem in found.record.problems] == ["wrong-patient"]

@@ -11,14 +11,17 @@ UNIT = {"system": "http://unitsofmeasure.org"}
 
 
 def part(code: object, value: object, unit: str = "mmol/L", **more: object) -> dict:
-    made = {"code": code, "valueQuantity": {"value": value, "unit": unit, "code": unit, **UNIT}}
-    return made | more
+    component = {
+        "code": code,
+        "valueQuantity": {"value": value, "unit": unit, "code": unit, **UNIT},
+    }
+    return component | more
 
 
 def panel(*components: object, **more: object) -> dict:
-    made = lab("24326-1", component=list(components), **more)
-    made.pop("valueQuantity")
-    return made
+    observation = lab("24326-1", component=list(components), **more)
+    observation.pop("valueQuantity")
+    return observation
 
 
 def value_of(reading, key: str) -> str | None:
@@ -91,7 +94,7 @@ def test_a_panel_of_another_patient_is_not_read() -> None:
 
 
 def report(*contained: object, **more: object) -> dict:
-    made = {
+    fields = {
         "resourceType": "DiagnosticReport",
         "id": "r1",
         "status": "final",
@@ -100,15 +103,15 @@ def report(*contained: object, **more: object) -> dict:
         "effectiveDateTime": "2026-03-08T08:00:00Z",
         "contained": list(contained),
     }
-    return made | more
+    return fields | more
 
 
 def bare(code: str = "2823-3", value: object = 6.8, **more: object) -> dict:
-    made = lab(code, value, id="k", **more)
+    observation = lab(code, value, id="k", **more)
     for name in ("subject", "effectiveDateTime", "status"):
         if name not in more:
-            made.pop(name)
-    return made
+            observation.pop(name)
+    return observation
 
 
 @pytest.mark.parametrize(
@@ -127,14 +130,14 @@ def test_a_contained_result_without_a_time_has_the_time_of_its_report(resource, 
 
 
 def test_a_partial_report_is_preliminary_and_one_of_another_patient_is_refused() -> None:
-    early = results(report(bare(), status="partial"))
-    assert early.series["potassium"].newest(Worse.LOW).tentative is not None
+    preliminary = results(report(bare(), status="partial"))
+    assert preliminary.series["potassium"].newest(Worse.LOW).tentative is not None
     assert results(report(bare(), subject={"reference": "Patient/other"})).series == {}
     assert results(report(bare(), status="entered-in-error")).series == {}
 
 
 @pytest.mark.parametrize(
-    ("words", "unit", "read"),
+    ("words", "unit", "is_read"),
     [
         ("Potassium [Moles/volume] in Capillary blood", "mmol/L", True),
         ("Potassium POC", "meq/L", True),
@@ -143,10 +146,12 @@ def test_a_partial_report_is_preliminary_and_one_of_another_patient_is_refused()
         ("Potassium", "mL/min", False),
     ],
 )
-def test_an_unlisted_loinc_code_is_read_by_its_words_if_the_unit_agrees(words, unit, read) -> None:
+def test_an_unlisted_loinc_code_is_read_by_its_words_if_the_unit_agrees(
+    words, unit, is_read
+) -> None:
     coding = {"coding": [{"system": "http://loinc.org", "code": "99999-8", "display": words}]}
     reading = results(lab(value=6.8, unit=unit, code=coding))
-    assert (value_of(reading, "potassium") is not None) == read
+    assert (value_of(reading, "potassium") is not None) == is_read
     assert reading.record.problems == ()
 
 
@@ -191,14 +196,14 @@ def test_an_order_number_links_no_results_of_different_times() -> None:
         ({"note": [{"text": "Haemolysis index: normal"}]}, ()),
         ({"note": [{"text": "Hemolysis: none"}]}, ()),
         ({"note": [{"text": "No clot seen"}]}, ()),
-        ({"note": "free text, no list"}, ()),
+        ({"note": "free text, not a list"}, ()),
         ({}, ()),
     ],
 )
 def test_remarks_on_the_sample(members, remarks) -> None:
     found = results(lab(value=6.8, **members)).series["potassium"].newest(Worse.HIGH)
-    read = found.tentative if remarks else found.result
-    assert read.remarks == remarks
+    shown = found.tentative if remarks else found.result
+    assert shown.remarks == remarks
 
 
 @pytest.mark.parametrize(
@@ -219,13 +224,13 @@ def test_an_unknown_comparator_is_reported(comparator) -> None:
 
 
 def limits(low: object, high: object, words: str = "", kind: str = "") -> list[dict]:
-    made: dict[str, object] = {"low": {"value": low, "unit": "mmol/L"}}
-    made["high"] = {"value": high, "unit": "mmol/L"}
+    limits_given: dict[str, object] = {"low": {"value": low, "unit": "mmol/L"}}
+    limits_given["high"] = {"value": high, "unit": "mmol/L"}
     if words:
-        made["text"] = words
+        limits_given["text"] = words
     if kind:
-        made["type"] = {"coding": [{"code": kind}]}
-    return [made]
+        limits_given["type"] = {"coding": [{"code": kind}]}
+    return [limits_given]
 
 
 @pytest.mark.parametrize(
@@ -250,7 +255,7 @@ def test_only_a_normal_and_plausible_range_is_a_limit(stated, low) -> None:
     assert (None if found.result.range_low is None else str(found.result.range_low)) == low
 
 
-INSIDE = lab(id="k", value=6.8)
+NESTED_RESULT = lab(id="k", value=6.8)
 
 
 @pytest.mark.parametrize(
@@ -259,9 +264,9 @@ INSIDE = lab(id="k", value=6.8)
         {"component": [[part(concept("2823-3"), 6.8)]]},
         {"component": [{"code": concept("2823-3"), "valueQuantity": {}}, [[{"code": 7}]]]},
         {"component": ["code: potassium, 6.8"]},
-        {"contained": [{"resourceType": "Bundle", "entry": [{"resource": INSIDE}]}]},
-        {"contained": [{"resourceType": "DiagnosticReport", "contained": [INSIDE]}]},
-        {"contained": [{"resourceType": "Parameters", "parameter": [{"resource": INSIDE}]}]},
+        {"contained": [{"resourceType": "Bundle", "entry": [{"resource": NESTED_RESULT}]}]},
+        {"contained": [{"resourceType": "DiagnosticReport", "contained": [NESTED_RESULT]}]},
+        {"contained": [{"resourceType": "Parameters", "parameter": [{"resource": NESTED_RESULT}]}]},
     ],
     ids=str,
 )

@@ -66,7 +66,7 @@ resources = st.builds(
     st.sampled_from(WORDS[:13]),
     st.dictionaries(st.sampled_from(NAMES), anything, max_size=8),
 )
-pages = anything | resources | st.lists(resources, max_size=4).map(lambda all_: bundle(*all_))
+pages = anything | resources | st.lists(resources, max_size=4).map(lambda items: bundle(*items))
 fast = settings(
     max_examples=examples(150),
     deadline=None,
@@ -75,7 +75,7 @@ fast = settings(
 )
 
 
-def look_at_all(reading: Reading) -> None:
+def use_everything(reading: Reading) -> None:
     """Read every candidate, and ask for every raw resource."""
     for key, series in reading.series.items():
         for worse in Worse:
@@ -105,14 +105,14 @@ def test_reading_arbitrary_json_never_raises(given_pages, drafts, data) -> None:
         for kind, page in given_pages.items()
     }
     call = replace(calling(drafts, *selections), encounter_id="e1")
-    look_at_all(reader().read(deliveries, call))
+    use_everything(reader().read(deliveries, call))
 
 
 @fast
 @given(st.binary(max_size=60), st.sampled_from(list(Kind)))
 def test_reading_arbitrary_bytes_never_raises(raw, kind) -> None:
-    given_ = {kind: Delivery(kind, State.GIVEN, (raw, b"[" + raw + b"]"), "prefetch.x")}
-    look_at_all(reader().read(given_, CALL))
+    deliveries = {kind: Delivery(kind, State.GIVEN, (raw, b"[" + raw + b"]"), "prefetch.x")}
+    use_everything(reader().read(deliveries, CALL))
 
 
 VALID = [
@@ -133,7 +133,7 @@ VALID = [
 
 def places(value: object, path: tuple = ()) -> list[tuple]:
     """The path of every member and element."""
-    found = [path] if path else []
+    paths = [path] if path else []
     steps = (
         value.items()
         if isinstance(value, dict)
@@ -142,8 +142,8 @@ def places(value: object, path: tuple = ()) -> list[tuple]:
         else ()
     )
     for step, inner in steps:
-        found += places(inner, (*path, step))
-    return found
+        paths += places(inner, (*path, step))
+    return paths
 
 
 @fast
@@ -158,10 +158,10 @@ def test_a_valid_record_changed_anywhere_never_raises_and_never_loses_the_rest(d
     target[last] = data.draw(anything)
     good = lab("718-7", 14.2, "g/dL", id="good")
     page = json.dumps(bundle(*record, good)).encode()
-    given_ = {Kind.RESULTS: Delivery(Kind.RESULTS, State.GIVEN, (page,), "prefetch.results")}
+    deliveries = {Kind.RESULTS: Delivery(Kind.RESULTS, State.GIVEN, (page,), "prefetch.results")}
     call = calling(bundle(*record))
-    reading = reader().read(given_, call)
-    look_at_all(reading)
+    reading = reader().read(deliveries, call)
+    use_everything(reading)
     found = reading.series["hemoglobin"].newest(Worse.LOW).result
     assert found is not None and found.source.reference == "Observation/good"
 
@@ -178,16 +178,16 @@ def test_nothing_of_another_patient_becomes_a_fact(theirs, name) -> None:
     page = json.dumps(
         bundle(*theirs, *(resource | {"subject": other} for resource in VALID))
     ).encode()
-    given_ = {kind: Delivery(kind, State.GIVEN, (page,), "prefetch.x") for kind in Kind}
+    deliveries = {kind: Delivery(kind, State.GIVEN, (page,), "prefetch.x") for kind in Kind}
     call = replace(calling(bundle(*theirs)), encounter_id="e1")
-    reading = reader().read(given_, call)
+    reading = reader().read(deliveries, call)
     record = reading.record
     assert reading.series == {}
     assert not (record.conditions or record.medications or record.orders or record.allergies)
     assert not (record.drafts.medications or record.drafts.orders)
     assert not record.encounter.given
     assert (record.patient.birth, record.patient.sex) == (None, "")
-    look_at_all(reading)
+    use_everything(reading)
 
 
 @fast

@@ -29,7 +29,7 @@ def report(**more: object) -> Json:
     return made | more
 
 
-def said(reading: Reading) -> set[str]:
+def reported(reading: Reading) -> set[str]:
     return {problem.about for problem in reading.record.problems if problem.kind == "report"}
 
 
@@ -54,11 +54,11 @@ def said(reading: Reading) -> set[str]:
 )  # fmt: skip
 def test_a_report_without_results_is_reported(more: Json, about: str) -> None:
     diagnostic_report = {name: value for name, value in report(**more).items() if value is not None}
-    assert said(results(SODIUM, diagnostic_report)) == {about}
-    assert said(results(SODIUM, diagnostic_report | {"status": "entered-in-error"})) == set()
-    assert said(results(SODIUM, diagnostic_report | {"status": "registered"})) == set()
+    assert reported(results(SODIUM, diagnostic_report)) == {about}
+    assert reported(results(SODIUM, diagnostic_report | {"status": "entered-in-error"})) == set()
+    assert reported(results(SODIUM, diagnostic_report | {"status": "registered"})) == set()
     assert (
-        said(results(SODIUM, diagnostic_report | {"subject": {"reference": "Patient/other"}}))
+        reported(results(SODIUM, diagnostic_report | {"subject": {"reference": "Patient/other"}}))
         == set()
     )
 
@@ -84,25 +84,25 @@ RADIOLOGY = [{"coding": [{"system": LOINC, "code": "LP29684-5", "display": "Radi
 def test_a_report_that_has_its_results_or_is_not_from_a_laboratory_is_not_reported(
     more: Json,
 ) -> None:
-    assert said(results(SODIUM, report(**more))) == set()
+    assert reported(results(SODIUM, report(**more))) == set()
 
 
 def test_a_conclusion_about_a_result_that_was_not_sent_is_reported_with_others() -> None:
     diagnostic_report = report(
         result=[{"reference": "Observation/na"}], conclusion="Potassium critically low"
     )
-    assert said(results(SODIUM, diagnostic_report)) == {"potassium"}
-    assert said(results(SODIUM, lab(id="k"), diagnostic_report)) == set()
+    assert reported(results(SODIUM, diagnostic_report)) == {"potassium"}
+    assert reported(results(SODIUM, lab(id="k"), diagnostic_report)) == set()
     old = lab(id="k", effectiveDateTime="2026-02-01T08:00:00Z")
-    assert said(results(SODIUM, old, diagnostic_report)) == {"potassium"}
+    assert reported(results(SODIUM, old, diagnostic_report)) == {"potassium"}
     undated = {
         name: value for name, value in diagnostic_report.items() if name != "effectiveDateTime"
     }
-    assert said(results(SODIUM, lab(id="k"), undated)) == {"potassium"}
+    assert reported(results(SODIUM, lab(id="k"), undated)) == {"potassium"}
 
 
 def test_a_report_that_cannot_be_read_in_full_is_reported_too() -> None:
-    assert said(results(SODIUM, report(code=7, id=7, presentedForm=PDF))) == {"results"}
+    assert reported(results(SODIUM, report(code=7, id=7, presentedForm=PDF))) == {"results"}
 
 
 UUID = "urn:uuid:379189a7-4531-43cd-bf85-d3ab88c7f767"
@@ -122,8 +122,11 @@ BLOOD_COUNT = concept("58410-2")
     ids=str,
 )
 def test_a_result_is_found_by_its_full_url(target: str, entry: Json) -> None:
-    made = report(code=BLOOD_COUNT, result=[{"reference": target}])
-    page = {"resourceType": "Bundle", "entry": [{"resource": made}, {"resource": SODIUM, **entry}]}
-    assert said(read({Kind.RESULTS: page})) == set()
+    diagnostic_report = report(code=BLOOD_COUNT, result=[{"reference": target}])
+    page = {
+        "resourceType": "Bundle",
+        "entry": [{"resource": diagnostic_report}, {"resource": SODIUM, **entry}],
+    }
+    assert reported(read({Kind.RESULTS: page})) == set()
     page["entry"][1] = {"resource": SODIUM | {"id": "z"}, "fullUrl": "urn:uuid:other"}
-    assert said(read({Kind.RESULTS: page})) == {"results"}
+    assert reported(read({Kind.RESULTS: page})) == {"results"}

@@ -64,7 +64,7 @@ def test_severe_in_other_words(words) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "not_meant"),
+    ("words", "concept"),
     [
         ("Father on dialysis", "dialysis"),
         ("Awaiting dialysis", "dialysis"),
@@ -79,8 +79,8 @@ def test_severe_in_other_words(words) -> None:
         ("Risk of AKI", "aki"),
     ],
 )
-def test_words_that_do_not_confirm_the_condition(words, not_meant) -> None:
-    assert not_meant not in concepts(code={"text": words})
+def test_words_that_do_not_confirm_the_condition(words, concept) -> None:
+    assert concept not in concepts(code={"text": words})
 
 
 @pytest.mark.parametrize(

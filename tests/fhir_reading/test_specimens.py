@@ -73,11 +73,11 @@ def test_the_specimen_of_a_panel_applies_to_its_parts(place) -> None:
 
 
 def report(**more):
-    inside = lab(code={"coding": [LOINC_K]}, value=6.8)
+    contained = lab(code={"coding": [LOINC_K]}, value=6.8)
     return {
         "resourceType": "DiagnosticReport", "id": "d1", "status": "final",
-        "subject": inside["subject"], "effectiveDateTime": inside["effectiveDateTime"],
-        "contained": [inside],
+        "subject": contained["subject"], "effectiveDateTime": contained["effectiveDateTime"],
+        "contained": [contained],
     } | more  # fmt: skip
 
 
@@ -98,8 +98,8 @@ def test_the_specimen_of_a_report_applies_to_its_results(more) -> None:
 
 def test_a_specimen_contained_in_the_report_is_found() -> None:
     urine = {"resourceType": "Specimen", "id": "s", "type": {"text": "Urine"}}
-    inside = lab(code={"coding": [LOINC_K]}, value=6.8, specimen={"reference": "#s"})
-    reading = read({Kind.RESULTS: bundle(report(contained=[inside, urine]))})
+    contained_result = lab(code={"coding": [LOINC_K]}, value=6.8, specimen={"reference": "#s"})
+    reading = read({Kind.RESULTS: bundle(report(contained=[contained_result, urine]))})
     assert dict(reading.series) == {}
     assert [kind for kind, _ in kinds(reading)] == ["specimen"]
 
@@ -128,17 +128,17 @@ def test_a_report_on_blood_is_read() -> None:
     ids=str,
 )
 def test_a_specimen_is_recognised_by_its_code_alone(kind) -> None:
-    inside = [{"resourceType": "Specimen", "id": "s", "type": kind}]
-    observation = lab(code={"text": "Potassium"}, specimen={"reference": "#s"}, contained=inside)
+    contained = [{"resourceType": "Specimen", "id": "s", "type": kind}]
+    observation = lab(code={"text": "Potassium"}, specimen={"reference": "#s"}, contained=contained)
     assert dict(results(observation).series) == {}
-    coded = lab(code={"coding": [LOINC_K]}, specimen={"reference": "#s"}, contained=inside)
+    coded = lab(code={"coding": [LOINC_K]}, specimen={"reference": "#s"}, contained=contained)
     assert kinds(results(coded)) == [("specimen", "Observation/o1")]
 
 
 @pytest.mark.parametrize(
     "more", [{"specimen": {"display": "UR"}}, {"bodySite": URINE_SNOMED}], ids=str
 )
-def test_a_code_is_read_where_words_belong(more) -> None:
+def test_a_code_is_read_in_place_of_words(more) -> None:
     assert dict(results(lab(code={"text": "Potassium"}, **more)).series) == {}
 
 
@@ -155,18 +155,18 @@ def test_a_part_of_the_body_is_not_a_specimen() -> None:
 @pytest.mark.parametrize("other", ["2828-2", "2829-0"])
 def test_codings_of_two_quantities_are_reported(other) -> None:
     codings = [{"system": "http://loinc.org", "code": other}, LOINC_K]
-    for in_order in (codings, codings[::-1]):
-        reading = results(lab(code={"coding": in_order}, value=6.8))
+    for ordered in (codings, codings[::-1]):
+        reading = results(lab(code={"coding": ordered}, value=6.8))
         assert dict(reading.series) == {}
         assert kinds(reading) == [("unknown-name", "Observation/o1")]
 
 
 def test_a_component_inside_a_component_is_read_with_its_parent() -> None:
-    deep = {"code": {"text": "Electrolytes"}}
-    deep["component"] = [part({"text": "Potassium"}, 6.8, "mmol/L")]
-    assert "potassium" in results(panel(deep)).series
-    deep["code"] = {"text": "Urine electrolytes"}
-    assert dict(results(panel(deep)).series) == {}
+    component = {"code": {"text": "Electrolytes"}}
+    component["component"] = [part({"text": "Potassium"}, 6.8, "mmol/L")]
+    assert "potassium" in results(panel(component)).series
+    component["code"] = {"text": "Urine electrolytes"}
+    assert dict(results(panel(component)).series) == {}
 
 
 NAMELESS = {"coding": [{"system": "urn:oid:1.2.3", "code": "K1", "display": "Potassium"}]}
@@ -185,8 +185,8 @@ BY_WORDS = [
 def test_category_and_method_give_the_specimen_when_the_code_does_not(more) -> None:
     found = newest(results(lab(code=NAMELESS, value=9.5, **more)))
     assert (found.result, [problem.kind for problem in found.unusable]) == (None, ["specimen"])
-    inside = panel(part(NAMELESS, 9.5, "mmol/L"), code={"text": "Electrolytes"}, **more)
-    found = newest(results(inside))
+    observation = panel(part(NAMELESS, 9.5, "mmol/L"), code={"text": "Electrolytes"}, **more)
+    found = newest(results(observation))
     assert (found.result, [problem.kind for problem in found.unusable]) == (None, ["specimen"])
 
 

@@ -117,7 +117,7 @@ def test_flags_used_by_laboratories(flag, critical) -> None:
 
 
 @pytest.mark.parametrize(
-    "said",
+    "remark",
     [
         {"note": [{"text": "hämolytisch"}]},
         {"note": [{"text": "H-Index erhöht"}]},
@@ -130,8 +130,8 @@ def test_flags_used_by_laboratories(flag, critical) -> None:
     ],
     ids=str,
 )
-def test_haemolysis_in_other_words(said) -> None:
-    assert newest(results(lab(**said))).tentative.remarks == ("haemolysed",)
+def test_haemolysis_in_other_words(remark) -> None:
+    assert newest(results(lab(**remark))).tentative.remarks == ("haemolysed",)
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_no_haemolysis_in_other_words(words) -> None:
 
 
 @pytest.mark.parametrize(
-    ("worse", "unusable"),
+    ("second", "unusable"),
     [
         ({"value": 6.8, "unit": "foo", "interpretation": FLAG_HH}, 1),
         ({"value": 6.8, "unit": "foo"}, 1),
@@ -153,8 +153,8 @@ def test_no_haemolysis_in_other_words(words) -> None:
     ],
     ids=str,
 )
-def test_an_unusable_result_of_the_same_time_as_a_usable_one_is_reported(worse, unusable) -> None:
-    found = newest(results(lab(id="o1", value=4.2), lab(id="o2", **worse)))
+def test_an_unusable_result_of_the_same_time_as_a_usable_one_is_reported(second, unusable) -> None:
+    found = newest(results(lab(id="o1", value=4.2), lab(id="o2", **second)))
     assert found.result is not None
     assert len(found.unusable) == unusable
 
@@ -224,8 +224,12 @@ def test_a_usable_result_has_no_problem_kinds() -> None:
 def test_a_quantity_sent_in_place_of_an_egfr_is_reported_and_not_read_as_one(code, unit) -> None:
     reading = results(lab(code=code, value=22, unit=unit))
     assert "egfr" not in reading.series
-    [said] = reading.record.problems
-    assert (said.kind, said.about, str(said.when)[:10]) == ("other-quantity", "egfr", "2026-03-09")
+    [problem] = reading.record.problems
+    assert (problem.kind, problem.about, str(problem.when)[:10]) == (
+        "other-quantity",
+        "egfr",
+        "2026-03-09",
+    )
 
 
 @pytest.mark.parametrize(

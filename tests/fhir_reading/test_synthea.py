@@ -31,27 +31,37 @@ def test_no_resource_of_the_synthetic_patients_is_lost() -> None:
     codes = {key[1] for key, concepts in index.items() if concepts & set(analytes())}
     counts: Counter[str] = Counter()
     for path in sorted(shared_path("synthea").glob("*.json")):
-        whole = json.loads(path.read_text(encoding="utf-8"))
-        entries = [entry for entry in whole["entry"] if entry["resource"]["resourceType"] in TYPES]
-        [me] = [e["resource"]["id"] for e in entries if e["resource"]["resourceType"] == "Patient"]
+        content = json.loads(path.read_text(encoding="utf-8"))
+        entries = [
+            entry for entry in content["entry"] if entry["resource"]["resourceType"] in TYPES
+        ]
+        [me] = [
+            entry["resource"]["id"]
+            for entry in entries
+            if entry["resource"]["resourceType"] == "Patient"
+        ]
         pages = {
             kind: delivery(
                 kind,
                 {
                     "resourceType": "Bundle",
-                    "entry": [e for e in entries if TYPES[e["resource"]["resourceType"]] is kind],
+                    "entry": [
+                        entry
+                        for entry in entries
+                        if TYPES[entry["resource"]["resourceType"]] is kind
+                    ],
                 },
             )
             for kind in set(TYPES.values())
         }
         reading = reader().read(pages, Call("any-service", me, datetime(2027, 1, 1, tzinfo=UTC)))
         record = reading.record
-        seen = {problem.source.reference for problem in record.problems}
+        accounted_for = {problem.source.reference for problem in record.problems}
         for series in reading.series.values():
             for candidate in series.newest_first():
-                seen.add(candidate.answer.source.reference)
+                accounted_for.add(candidate.answer.source.reference)
         facts = (*record.conditions, *record.medications, *record.orders, *record.allergies)
-        seen |= {fact.source.reference for fact in (*facts, record.patient)}
+        accounted_for |= {fact.source.reference for fact in (*facts, record.patient)}
         for entry in entries:
             resource = entry["resource"]
             kind = resource["resourceType"]
@@ -60,7 +70,7 @@ def test_no_resource_of_the_synthetic_patients_is_lost() -> None:
                 if not coded & codes:
                     continue
             counts[kind] += 1
-            assert f"{kind}/{resource['id']}" in seen
+            assert f"{kind}/{resource['id']}" in accounted_for
         assert record.availability[Kind.RESULTS].state is State.GIVEN
         counts["problems"] += len(record.problems)
     assert counts.pop("Observation") >= 672  # grows with the code lists

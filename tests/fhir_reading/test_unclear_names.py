@@ -83,12 +83,16 @@ def test_another_quantity_is_ignored(name: str, unit: str) -> None:
     assert (dict(reading.series), kinds(reading)) == ({}, [])
 
 
-@pytest.mark.parametrize(("unit", "said"), [("furlong", True), ("mL/min", False), ("%", False)])
-def test_an_unlisted_loinc_code_with_an_unknown_unit_is_reported(unit: str, said: bool) -> None:
+@pytest.mark.parametrize(
+    ("unit", "read_by_words"), [("furlong", True), ("mL/min", False), ("%", False)]
+)
+def test_an_unlisted_loinc_code_with_an_unknown_unit_is_reported(
+    unit: str, read_by_words: bool
+) -> None:
     code = {"coding": [{"system": "http://loinc.org", "code": "99999-8", "display": "Potassium"}]}
     reading = results(lab(code=code, unit=unit))
-    assert ("potassium" in reading.series) is said
-    if said:
+    assert ("potassium" in reading.series) is read_by_words
+    if read_by_words:
         (problem,) = reading.series["potassium"].newest(Worse.LOW).unusable
         assert problem.kind == "unknown-unit"
 
@@ -122,8 +126,8 @@ def test_a_withdrawn_result_is_not_reported_for_its_name(status: str) -> None:
 def test_a_code_of_an_unlisted_system_without_words_is_reported_where_the_unit_fits(code) -> None:
     assert kinds(results(lab(code=code))) == [("unknown-code", "Observation/o1")]
     assert kinds(results(lab(code=code, value=71, unit="kg"))) == []
-    inside = panel(part(code, 6.8))
-    assert kinds(results(inside)) == [("unknown-code", "Observation/o1")]
+    observation = panel(part(code, 6.8))
+    assert kinds(results(observation)) == [("unknown-code", "Observation/o1")]
 
 
 @pytest.mark.parametrize("system", ["LOINC", "LN", "loinc", "https://loinc.org/", None])
@@ -148,21 +152,21 @@ def test_a_component_with_a_value_and_no_code_is_reported(code) -> None:
     assert kinds(results(panel(component, status="cancelled"))) == []
 
 
-def report(*inside: object, **more: object) -> dict:
+def report(*contained: object, **more: object) -> dict:
     return {
         "resourceType": "DiagnosticReport",
         "id": "d1",
         "status": "final",
         "code": {"text": "Blood"},
         "effectiveDateTime": "2026-03-09T08:00:00Z",
-        "contained": list(inside),
+        "contained": list(contained),
     } | more
 
 
 def test_components_of_a_contained_result_are_read() -> None:
-    inside = panel(part(concept("2823-3"), 6.8))
-    assert result(report(inside)).reported == "6.8 mmol/L"
-    assert result(panel(contained=[inside])).reported == "6.8 mmol/L"
+    observation = panel(part(concept("2823-3"), 6.8))
+    assert result(report(observation)).reported == "6.8 mmol/L"
+    assert result(panel(contained=[observation])).reported == "6.8 mmol/L"
 
 
 @pytest.mark.parametrize("status", ["unknown", None])
@@ -237,20 +241,20 @@ def test_blood_and_unnamed_specimens_are_read(specimen) -> None:
 
 
 def test_a_contained_specimen_says_what_it_is() -> None:
-    for kind, read_ in (("Urine", False), ("Serum", True)):
-        inside = [{"resourceType": "Specimen", "id": "s", "type": {"text": kind}}]
+    for kind, is_read in (("Urine", False), ("Serum", True)):
+        contained = [{"resourceType": "Specimen", "id": "s", "type": {"text": kind}}]
         observation = lab(
-            code={"text": "Potassium"}, specimen={"reference": "#s"}, contained=inside
+            code={"text": "Potassium"}, specimen={"reference": "#s"}, contained=contained
         )
-        assert ("potassium" in results(observation).series) is read_
+        assert ("potassium" in results(observation).series) is is_read
 
 
 @pytest.mark.parametrize("code", ["88480006", "312468003", "1000000000000108"])
 def test_an_unlisted_snomed_code_alone_is_reported_if_the_unit_fits_an_analyte(code: str) -> None:
     coded = {"coding": [{"system": "http://snomed.info/sct", "code": code}]}
     reading = results(lab(code=coded, value=6.8, interpretation=CRITICAL))
-    [said] = reading.record.problems
-    assert (said.kind, said.about, said.critical) == ("unknown-code", "results", True)
+    [problem] = reading.record.problems
+    assert (problem.kind, problem.about, problem.critical) == ("unknown-code", "results", True)
     assert results(lab(code=coded, value=70, unit="kg")).record.problems == ()
     named = {"coding": [coded["coding"][0] | {"display": "Chloride"}]}
     assert results(lab(code=named, value=101)).record.problems == ()

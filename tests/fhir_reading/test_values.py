@@ -104,8 +104,8 @@ def test_an_unusable_value_says_why(members, kind, word) -> None:
 
 @pytest.mark.parametrize("number", ["1e400", "1e31", "4.1e-40", "1" * 5000, "1E+999999999"])
 def test_an_absurd_number_is_not_usable_and_takes_no_time(number) -> None:
-    whole = bundle(lab(value=1234))
-    page = json.dumps(whole).replace("1234", number).encode()
+    content = bundle(lab(value=1234))
+    page = json.dumps(content).replace("1234", number).encode()
     found = newest(raw_results(page))
     assert found.result is None
     assert found.unusable[0].kind == "not-a-number"
@@ -242,8 +242,8 @@ def test_a_range_by_age_counts_only_at_that_age(ages, birth, low) -> None:
 
 def test_of_several_ranges_by_age_the_one_for_the_patient_counts() -> None:
     ranges = [
-        {"low": {"value": low}, "age": {"low": {"value": since, "unit": "a"}, "high": high}}
-        for low, since, high in (
+        {"low": {"value": low}, "age": {"low": {"value": min_age, "unit": "a"}, "high": high}}
+        for low, min_age, high in (
             (3.0, 0, {"value": 17, "unit": "a"}),
             (3.4, 18, {"value": 64, "unit": "a"}),
             (3.2, 65, {"value": 120, "unit": "a"}),

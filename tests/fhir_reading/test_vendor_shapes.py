@@ -37,15 +37,16 @@ RECORDS = ("r4-record", "dstu2-record", "stu3-record", "r5-record")
 
 def read_shape(name: str) -> Reading:
     request = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
-    sent = request["context"]
-    selected = calling(sent.get("draftOrders"), *sent.get("selections", ()))
+    context = request["context"]
+    call_with_drafts = calling(context.get("draftOrders"), *context.get("selections", ()))
     call = replace(
-        selected,
-        patient_id=sent["patientId"], encounter_id=sent.get("encounterId"), user=sent["userId"],
+        call_with_drafts,
+        patient_id=context["patientId"], encounter_id=context.get("encounterId"),
+        user=context["userId"],
     )  # fmt: skip
     pages = request.get("prefetch", {})
-    given = {KINDS[key]: delivery(KINDS[key], page) for key, page in pages.items()}
-    return reader().read(given, call)
+    deliveries = {KINDS[key]: delivery(KINDS[key], page) for key, page in pages.items()}
+    return reader().read(deliveries, call)
 
 
 @pytest.mark.parametrize(("name", "reference"), DRAFTS.items())
@@ -111,8 +112,8 @@ def test_an_error_page_makes_the_data_unavailable() -> None:
 
 
 def test_every_shape_is_read_by_a_test_and_described_in_the_readme() -> None:
-    here = {path.stem for path in FOLDER.glob("*.json")}
+    shapes = {path.stem for path in FOLDER.glob("*.json")}
     tested = {*DRAFTS, *RECORDS, "sandbox-r4-nothing-chosen", "sandbox-imaging-order"}
-    assert here == tested | {"error-page-in-prefetch"}
+    assert shapes == tested | {"error-page-in-prefetch"}
     readme = (FOLDER / "README.md").read_text(encoding="utf-8")
-    assert all(f"`{name}`" in readme for name in here)
+    assert all(f"`{name}`" in readme for name in shapes)

@@ -20,7 +20,7 @@ from typing import Any
 import requests
 
 HERE = Path(__file__).parent
-OLDEST_NODE = (20, 19)  # what the packages demand
+OLDEST_NODE = (20, 19)  # required by the packages
 
 Resource = dict[str, Any]
 
@@ -73,18 +73,18 @@ class FhirServer:
 
         ``failing`` maps a resource type to the HTTP status that is answered instead.
         """
-        calm = {"latencyMs": 0, "pageSize": 1000, "token": None, "failing": {}}
-        wanted = {"latencyMs": latency_ms, "pageSize": page_size, "token": token}
-        self._call("POST", "/control", {**wanted, "failing": failing or {}})
+        untouched = {"latencyMs": 0, "pageSize": 1000, "token": None, "failing": {}}
+        settings = {"latencyMs": latency_ms, "pageSize": page_size, "token": token}
+        self._call("POST", "/control", {**settings, "failing": failing or {}})
         try:
             yield
         finally:
-            self._call("POST", "/control", calm)
+            self._call("POST", "/control", untouched)
 
     def requests(self) -> list[str]:
         """What was requested since the last `reset`, oldest first, below the base URL."""
-        asked: list[str] = self._call("GET", "/requests")
-        return asked
+        targets: list[str] = self._call("GET", "/requests")
+        return targets
 
     def reset(self) -> None:
         """Forget all resources, requests and knobs."""
@@ -109,10 +109,10 @@ def missing() -> str:
     node = shutil.which("node")
     if node is None:
         return "the test FHIR server needs node, which is not installed"
-    said = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout
-    version = tuple(int(part) for part in said.strip().lstrip("v").split(".")[:2])
+    output = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout
+    version = tuple(int(part) for part in output.strip().lstrip("v").split(".")[:2])
     if version < OLDEST_NODE:
-        return f"the test FHIR server needs node 20.19 or newer, not {said.strip()}"
+        return f"the test FHIR server needs node 20.19 or newer, not {output.strip()}"
     if not (HERE / "node_modules" / "@medplum" / "fhir-router" / "package.json").exists():
         return "the test FHIR server is not installed: npm install --prefix tests/fhir_server"
     return ""

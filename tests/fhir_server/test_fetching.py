@@ -27,13 +27,13 @@ def result(number: int, patient: str, code: str, date: str) -> Json:
 
 
 def condition(number: int, patient: str, status: str) -> Json:
-    known = (fhir.SNOMED, "449917004")
-    return fhir.condition(None, known, status=status, of=patient, id=f"condition-{number}")
+    code = (fhir.SNOMED, "449917004")
+    return fhir.condition(None, code, status=status, of=patient, id=f"condition-{number}")
 
 
 def prescription(number: int, patient: str, status: str) -> Json:
-    made = {"id": f"prescription-{number}", "status": status, "authoredOn": None}
-    return fhir.prescription(None, (fhir.RXNORM, "197730"), of=patient, **made)
+    fields = {"id": f"prescription-{number}", "status": status, "authoredOn": None}
+    return fhir.prescription(None, (fhir.RXNORM, "197730"), of=patient, **fields)
 
 
 PATIENTS = [
@@ -72,14 +72,14 @@ def fetch(
 
 def ids(fetched: Fetched) -> list[str]:
     """The ids of all resources on all pages, in order."""
-    found: list[str] = []
+    all_ids: list[str] = []
     for page in fetched.pages:
         body = json.loads(page)
         entries = (
             body.get("entry", []) if body["resourceType"] == "Bundle" else [{"resource": body}]
         )
-        found += [entry["resource"]["id"] for entry in entries]
-    return found
+        all_ids += [entry["resource"]["id"] for entry in entries]
+    return all_ids
 
 
 def test_every_kind_of_query_of_one_patient_brings_exactly_what_was_stored(
@@ -135,9 +135,9 @@ def test_only_missing_data_are_requested(server: FhirServer) -> None:
 
 def test_the_token_is_presented_and_without_it_the_server_refuses(server: FhirServer) -> None:
     with server.knobs(token="let-me-in"):
-        (let_in,) = fetch(server, "let-me-in", problems="Condition?patient=ada").values()
+        (accepted,) = fetch(server, "let-me-in", problems="Condition?patient=ada").values()
         (refused,) = fetch(server, "another", problems="Condition?patient=ada").values()
-    assert (let_in.state, len(ids(let_in))) == ("given", 3)
+    assert (accepted.state, len(ids(accepted))) == ("given", 3)
     assert (refused.state, refused.status) == ("unavailable", 401)
 
 

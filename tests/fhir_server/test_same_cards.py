@@ -1,7 +1,7 @@
 """The same patient gets the same cards by full, partial and no prefetch.
 
-What is not prefetched is fetched from a FHIR server that nobody here wrote. It answers an
-empty Bundle to what it does not understand, so what was stored and asked is counted.
+What is not prefetched is fetched from a FHIR server by other authors. It answers an
+empty Bundle to what it does not understand, so what was stored and requested is counted.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def cards(running: Running, request: dict[str, Any], service: Service) -> list[d
     assert response.status_code == 200, response.text
     assert flaws(response.get_json()) == []
     keys = [key.name for key in running.parts.answering.keys[service]]
-    found = []
+    comparable = []
     for card in response.get_json()["cards"]:
         detail = card["detail"]
         for origin in ("FHIR server", *(f"prefetch.{key}" for key in keys)):
@@ -108,7 +108,7 @@ def cards(running: Running, request: dict[str, Any], service: Service) -> list[d
             (suggestion["label"], [action.get("resource") for action in suggestion["actions"]])
             for suggestion in card.get("suggestions", ())
         ]
-        found.append(
+        comparable.append(
             {
                 "rule": card["source"]["topic"]["code"],
                 "summary": card["summary"],
@@ -118,28 +118,30 @@ def cards(running: Running, request: dict[str, Any], service: Service) -> list[d
                 "overrides": card["overrideReasons"],
             }
         )
-    return found
+    return comparable
 
 
-@pytest.mark.parametrize("kept", PARTS.values(), ids=PARTS)
+@pytest.mark.parametrize("prefetched", PARTS.values(), ids=PARTS)
 @pytest.mark.parametrize(
     ("name", "service"),
     [*((name, Service.PATIENT_VIEW) for name in PATIENTS), (DRAFTER, Service.ORDER_SELECT)],
 )
 def test_the_cards_are_the_same_whatever_was_prefetched(
-    loaded: FhirServer, running: Running, name: str, service: Service, kept: set[str] | None
+    loaded: FhirServer, running: Running, name: str, service: Service, prefetched: set[str] | None
 ) -> None:
     request = full(name, service, running)
-    wanted = cards(running, request, service)
-    assert wanted
+    expected = cards(running, request, service)
+    assert expected
     before = len(loaded.requests())
-    asked = request | {"fhirServer": loaded.url}
-    if kept is None:
-        del asked["prefetch"]
+    partial = request | {"fhirServer": loaded.url}
+    if prefetched is None:
+        del partial["prefetch"]
     else:
-        asked["prefetch"] = {key: value for key, value in asked["prefetch"].items() if key in kept}
-    missing = set(request["prefetch"]) - (kept or set())
-    assert cards(running, asked, service) == wanted
+        partial["prefetch"] = {
+            key: value for key, value in partial["prefetch"].items() if key in prefetched
+        }
+    missing = set(request["prefetch"]) - (prefetched or set())
+    assert cards(running, partial, service) == expected
     assert len(loaded.requests()) - before == len(missing)
 
 
@@ -169,7 +171,7 @@ def test_a_failing_type_is_reported_and_changes_no_other_card(
 def test_small_pages_bring_the_same_cards(loaded: FhirServer, running: Running) -> None:
     name, service = "elderly-polypharmacy", Service.PATIENT_VIEW
     request = full(name, service, running)
-    wanted = cards(running, request, service)
+    expected = cards(running, request, service)
     del request["prefetch"]
     with loaded.knobs(page_size=2):
-        assert cards(running, request | {"fhirServer": loaded.url}, service) == wanted
+        assert cards(running, request | {"fhirServer": loaded.url}, service) == expected

@@ -1,4 +1,4 @@
-"""The parts of the mutation run that choose and read; `make mutants` runs it whole."""
+"""The parts of the mutation run that select tests and read mutants; `make mutants` runs it all."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_the_changed_lines_of_a_mutant_are_read() -> None:
     assert changed(DIFF) == ("return (a < b)", "return (a <= b)")
 
 
-def test_every_reason_is_a_sentence_about_a_line_that_is_there() -> None:
+def test_every_reason_is_a_sentence_about_a_line_that_exists() -> None:
     assert reasons()
     for (module, before, after), because in reasons().items():
         assert before in " ".join((ROOT / module).read_text(encoding="utf-8").split()), before
@@ -36,7 +36,7 @@ def test_the_modules_and_tests_that_are_named_exist() -> None:
     config = tomllib.loads((ROOT / "tools/mutation/cosmic-ray.toml").read_text())["cosmic-ray"]
     assert all((ROOT / path).exists() for path in config["module-path"])
     assert all((ROOT / path.removeprefix("--ignore=")).exists() for path in TESTS)
-    assert [Path(one).name for one in own_tests("hooks/rules/vascular.py", ROOT)] == [
+    assert [Path(test).name for test in own_tests("hooks/rules/vascular.py", ROOT)] == [
         "test_mimics.py"
     ]
-    assert [Path(one).name for one in own_tests("hooks/dose.py", ROOT)] == ["test_dose.py"]
+    assert [Path(test).name for test in own_tests("hooks/dose.py", ROOT)] == ["test_dose.py"]

@@ -21,7 +21,7 @@ AFFECTED: dict[str, Any] = {
 
 
 @pytest.mark.parametrize(
-    ("answer", "status", "said"),
+    ("answer", "status", "message"),
     [
         pytest.param([CLEAN, CLEAN], 0, "2 of 2 packages judged, 0 affected", id="all are clean"),
         pytest.param([CLEAN, UNKNOWN], 0, "1 of 2 packages judged", id="one is unknown"),
@@ -31,18 +31,18 @@ AFFECTED: dict[str, Any] = {
         pytest.param(None, 77, "could not be reached", id="the source is unavailable"),
     ],
 )
-def test_status_and_words_when(
-    tmp_path: Path, answer: list[dict[str, Any]] | None, status: int, said: str
+def test_the_audit_reports_status_and_message(
+    tmp_path: Path, answer: list[dict[str, Any]] | None, status: int, message: str
 ) -> None:
-    printed = "" if answer is None else json.dumps({"dependencies": answer})
+    output = "" if answer is None else json.dumps({"dependencies": answer})
     auditor = tmp_path / "pip-audit"
-    auditor.write_text(f"#!/bin/sh\ncat <<'END'\n{printed}\nEND\n", encoding="utf-8")
+    auditor.write_text(f"#!/bin/sh\ncat <<'END'\n{output}\nEND\n", encoding="utf-8")
     auditor.chmod(0o755)
-    ended = subprocess.run(
+    process = subprocess.run(
         [sys.executable, str(SCRIPT), str(auditor), str(tmp_path)],
         capture_output=True,
         text=True,
         check=False,
     )
-    assert (ended.returncode, ended.stderr) == (status, "")
-    assert said in ended.stdout
+    assert (process.returncode, process.stderr) == (status, "")
+    assert message in process.stdout

@@ -30,7 +30,7 @@ def test_runs_as_a_numbered_user_that_is_not_root(service: dict[str, Any]) -> No
 
 
 @BOTH
-def test_cannot_write_to_its_image_nor_gain_rights(service: dict[str, Any]) -> None:
+def test_cannot_write_to_its_image_or_gain_privileges(service: dict[str, Any]) -> None:
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
     assert "no-new-privileges:true" in service["security_opt"]
@@ -58,9 +58,9 @@ def test_only_the_service_is_reachable_and_only_from_this_host() -> None:
 
 
 def test_no_password_is_written_down_and_a_missing_one_stops_the_start() -> None:
-    named = re.findall(r"\$\{(POSTGRES_PASSWORD|CDS_PUBLIC_URL)([^}]*)\}", TEXT)
-    assert {name for name, _ in named} == {"POSTGRES_PASSWORD", "CDS_PUBLIC_URL"}
-    assert all(rest.startswith(":?") for _, rest in named)
+    variables = re.findall(r"\$\{(POSTGRES_PASSWORD|CDS_PUBLIC_URL)([^}]*)\}", TEXT)
+    assert {name for name, _ in variables} == {"POSTGRES_PASSWORD", "CDS_PUBLIC_URL"}
+    assert all(rest.startswith(":?") for _, rest in variables)
     assert SERVICES["database"]["environment"]["POSTGRES_PASSWORD"].startswith("${")
 
 
@@ -68,7 +68,7 @@ def test_every_variable_of_the_service_is_a_setting_and_callers_are_checked() ->
     known = {
         (field.alias or f"CDS_{name}").upper() for name, field in Settings.model_fields.items()
     }
-    known |= {f"CDS_{one.name.upper()}" for one in TOPIC.options}
+    known |= {f"CDS_{option.name.upper()}" for option in TOPIC.options}
     given = SERVICES["cds-service"]["environment"]
     assert given.keys() <= known
     assert "CDS_INSECURE_OPEN" not in given

@@ -33,11 +33,11 @@ def measured(
 def judged(folder: Path, files: dict[str, Any]) -> tuple[int, list[str]]:
     report = folder / "report.json"
     report.write_text(json.dumps({"files": files}), encoding="utf-8")
-    ended = subprocess.run(
+    process = subprocess.run(
         [sys.executable, str(SCRIPT), str(report)], capture_output=True, text=True, check=False
     )
-    assert ended.stderr == ""
-    return ended.returncode, ended.stdout.splitlines()
+    assert process.stderr == ""
+    return process.returncode, process.stdout.splitlines()
 
 
 ALL = {
@@ -48,18 +48,22 @@ ALL = {
 
 
 @pytest.mark.parametrize(
-    ("file", "result", "status", "said"),
+    ("file", "result", "status", "expected"),
     [
         pytest.param("cds_service/app.py", measured(), 0, [], id="all is covered"),
         pytest.param(
-            "cds_service/app.py", measured(lines=5), 0, [], id="the rest may miss five per cent"
+            "cds_service/app.py",
+            measured(lines=5),
+            0,
+            [],
+            id="the rest may leave five per cent uncovered",
         ),
         pytest.param(
             "cds_service/app.py",
             measured(lines=6),
             1,
             ["cds_service/app.py: 1, 2, 3, 4, 5, 6"],
-            id="the rest may not miss six per cent of its lines",
+            id="the rest may not leave six per cent of its lines uncovered",
         ),
         pytest.param(
             "cds_service/app.py",
@@ -73,24 +77,24 @@ ALL = {
             measured(branches=((61, 58),)),
             1,
             ["hooks/renal.py: 61->58"],
-            id="medicine may not miss a single branch",
+            id="medicine may not leave a single branch uncovered",
         ),
         pytest.param(
             "cds_service/engine/run.py",
             measured(lines=2, branches=((1, 9), (20, 2), (30, 31))),
             1,
             ["cds_service/engine/run.py: 1, 2, 30->31"],
-            id="nor may the core; branches of a named line are not named again",
+            id="nor may the core; branches of a listed line are not listed again",
         ),
     ],
 )
-def test_status_and_gaps_when(
-    tmp_path: Path, file: str, result: dict[str, Any], status: int, said: list[str]
+def test_the_gate_reports_status_and_gaps(
+    tmp_path: Path, file: str, result: dict[str, Any], status: int, expected: list[str]
 ) -> None:
-    ended, lines = judged(tmp_path, ALL | {file: result})
-    assert ended == status
-    assert [line for line in lines if not line.startswith("coverage: ")] == said
-    assert len(lines) - len(said) == 2
+    exit_status, lines = judged(tmp_path, ALL | {file: result})
+    assert exit_status == status
+    assert [line for line in lines if not line.startswith("coverage: ")] == expected
+    assert len(lines) - len(expected) == 2
 
 
 def test_the_two_parts_are_reported_with_their_figures(tmp_path: Path) -> None:
@@ -109,7 +113,7 @@ def test_a_part_that_was_not_measured_fails(tmp_path: Path) -> None:
 
 def test_every_exclusion_from_coverage_gives_a_reason() -> None:
     checkout = SCRIPT.parents[1]
-    left_out = [
+    exclusions = [
         f"{path.relative_to(checkout)}:{number}: {line.strip()}"
         for folder in ("cds_service", "hooks")
         for path in sorted((checkout / folder).rglob("*.py"))
@@ -117,4 +121,4 @@ def test_every_exclusion_from_coverage_gives_a_reason() -> None:
         if re.search(r"#\s*pragma:\s*no (cover|branch)", line)
     ]
     reason = re.compile(r"# pragma: no (cover|branch)  # \w+ \w+")
-    assert [one for one in left_out if not reason.search(one)] == []
+    assert [exclusion for exclusion in exclusions if not reason.search(exclusion)] == []

@@ -20,16 +20,16 @@ def forced(source: str) -> list[int]:
 
 
 def test_nothing_is_written_to_a_frozen_object() -> None:
-    found = [
+    writes = [
         f"{path.relative_to(ROOT)}:{line}"
         for folder in ("cds_service", "hooks")
         for path in sorted((ROOT / folder).rglob("*.py"))
         for line in forced(path.read_text(encoding="utf-8"))
     ]
-    assert not found, f"compute the value before the object is made: {', '.join(found)}"
+    assert not writes, f"compute the value before the object is made: {', '.join(writes)}"
 
 
-def test_it_is_recognised() -> None:
+def test_a_forced_write_is_recognised() -> None:
     assert forced("object.__setattr__(self, 'same', True)") == [1]
     assert forced("put = object.__setattr__") == [1]
     assert forced("msgspec.structs.force_setattr(one, 'same', True)") == [1]

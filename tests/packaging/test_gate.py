@@ -61,7 +61,7 @@ class Gate:
             check=False,
         )
 
-    def asked(self) -> list[str]:
+    def make_calls(self) -> list[str]:
         return self.calls.read_text(encoding="utf-8").splitlines()
 
 
@@ -89,25 +89,25 @@ STEPS = [
 ]
 
 
-def _verdict(ended: subprocess.CompletedProcess[str]) -> str:
+def _verdict(process: subprocess.CompletedProcess[str]) -> str:
     """The last line, without what could not run on this machine."""
-    return ended.stdout.splitlines()[-1].partition("; NOT RUN: ")[0]
+    return process.stdout.splitlines()[-1].partition("; NOT RUN: ")[0]
 
 
 def test_passes_when_no_stage_failed(gate: Gate) -> None:
     (gate.tools / "runuser").unlink()  # PostgreSQL is started and stopped
-    ended = gate.run()
-    assert ended.returncode == 0, ended.stdout
-    assert gate.asked() == [f"make {step}" for step in STEPS]
-    assert _verdict(ended) == "gate: no stage of 17 failed"
+    process = gate.run()
+    assert process.returncode == 0, process.stdout
+    assert gate.make_calls() == [f"make {step}" for step in STEPS]
+    assert _verdict(process) == "gate: no stage of 17 failed"
 
 
 @pytest.mark.parametrize("step", ["spark", "test TESTS=all", "coverage", "lowest", "layers"])
 def test_fails_when_one_stage_failed_after_running_the_others(gate: Gate, step: str) -> None:
-    ended = gate.run(fails=step)
-    assert ended.returncode == 1
-    assert gate.asked() == [f"make {step}" for step in STEPS]
-    assert _verdict(ended) == "gate: 1 of 17 stages failed"
+    process = gate.run(fails=step)
+    assert process.returncode == 1
+    assert gate.make_calls() == [f"make {step}" for step in STEPS]
+    assert _verdict(process) == "gate: 1 of 17 stages failed"
 
 
 def test_a_known_vulnerability_fails(gate: Gate) -> None:
@@ -115,19 +115,19 @@ def test_a_known_vulnerability_fails(gate: Gate) -> None:
 
 
 def test_unreachable_vulnerability_data_are_reported_without_failing(gate: Gate) -> None:
-    ended = gate.run(audited="0 of 9 packages judged, 0 affected.")
-    assert ended.returncode == 0
-    assert "Dependencies were not audited." in ended.stdout
-    last = ended.stdout.splitlines()[-1]
+    process = gate.run(audited="0 of 9 packages judged, 0 affected.")
+    assert process.returncode == 0
+    assert "Dependencies were not audited." in process.stdout
+    last = process.stdout.splitlines()[-1]
     assert "NOT RUN: " in last
     assert " audit " in last
     assert last.endswith(" (dependencies were not audited)")
-    assert any(line.split()[:2] == ["audit", "skipped"] for line in ended.stdout.splitlines())
+    assert any(line.split()[:2] == ["audit", "skipped"] for line in process.stdout.splitlines())
 
 
 def test_spark_that_cannot_be_installed_is_reported_and_does_not_fail(gate: Gate) -> None:
-    ended = gate.run(fails="spark-environment")
-    assert ended.returncode == 0
-    assert "make spark" not in gate.asked()
-    assert "Spark could not be installed" in ended.stdout
-    assert any(line.split()[:2] == ["spark", "skipped"] for line in ended.stdout.splitlines())
+    process = gate.run(fails="spark-environment")
+    assert process.returncode == 0
+    assert "make spark" not in gate.make_calls()
+    assert "Spark could not be installed" in process.stdout
+    assert any(line.split()[:2] == ["spark", "skipped"] for line in process.stdout.splitlines())

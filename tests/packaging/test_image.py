@@ -34,7 +34,7 @@ def test_the_base_is_an_argument_for_both_stages_and_has_no_default() -> None:
 
 
 @pytest.mark.parametrize(
-    ("base", "taken"),
+    ("base", "accepted"),
     [
         ("docker.io/library/python:3.11-slim@sha256:" + "a" * 64, True),
         ("localhost/debian-python:bookworm", True),
@@ -42,12 +42,12 @@ def test_the_base_is_an_argument_for_both_stages_and_has_no_default() -> None:
         ("", False),
     ],
 )
-def test_the_base_must_be_named_by_its_digest(base: str, taken: bool) -> None:
+def test_the_base_must_be_named_by_its_digest(base: str, accepted: bool) -> None:
     (check,) = [value for word, value in STAGES[1] if word == "RUN" and "sha256" in value]
-    ended = subprocess.run(
+    process = subprocess.run(
         ["sh", "-c", check], env={"BASE": base}, capture_output=True, check=False
     )
-    assert (ended.returncode == 0) is taken
+    assert (process.returncode == 0) is accepted
     environment = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")}
     command = ["make", "--dry-run", "image", f"BASE={base}"]
     assert (
@@ -56,28 +56,28 @@ def test_the_base_must_be_named_by_its_digest(base: str, taken: bool) -> None:
         ).returncode
         == 0
     )
-    if not taken:
-        ended = subprocess.run(
+    if not accepted:
+        process = subprocess.run(
             ["make", "image", f"BASE={base}"],
             cwd=CHECKOUT, env=environment, capture_output=True, check=False,
         )  # fmt: skip
-        assert ended.returncode != 0
-        assert b"digest" in ended.stderr
+        assert process.returncode != 0
+        assert b"digest" in process.stderr
 
 
 @pytest.mark.parametrize(
-    ("wanted", "status"),
+    ("version", "status"),
     [("", 0), ("{}.{}".format(*sys.version_info[:2]), 0), ("3.10", 1), ("3.1", 1)],
 )
-def test_the_python_that_is_asked_for_is_the_one_of_the_base(wanted: str, status: int) -> None:
+def test_the_python_that_is_asked_for_is_the_one_of_the_base(version: str, status: int) -> None:
     (check,) = [value for word, value in STAGES[1] if word == "RUN" and "version_info" in value]
     folder = str(Path(sys.executable).parent)
-    environment = {"PYTHON_VERSION": wanted, "PATH": f"{folder}:{os.environ['PATH']}"}
-    ended = subprocess.run(
+    environment = {"PYTHON_VERSION": version, "PATH": f"{folder}:{os.environ['PATH']}"}
+    process = subprocess.run(
         ["sh", "-c", check], env=environment, capture_output=True, text=True, check=False
     )
-    assert ended.returncode == status, ended.stderr
-    assert not status or f"not {wanted}." in ended.stderr
+    assert process.returncode == status, process.stderr
+    assert not status or f"not {version}." in process.stderr
 
 
 def test_everything_that_is_installed_is_verified_by_hash() -> None:
@@ -98,7 +98,7 @@ def test_the_image_contains_a_bill_of_materials() -> None:
     assert ("COPY", "--from=builder /opt/cds-service /opt/cds-service") in STAGES[2]
 
 
-def test_runs_as_the_same_user_that_compose_and_kubernetes_demand() -> None:
+def test_runs_as_the_user_that_compose_and_kubernetes_require() -> None:
     compose = yaml.safe_load((CHECKOUT / "compose.yaml").read_text(encoding="utf-8"))
     assert _last("USER") == compose["services"]["cds-service"]["user"] == "10001:10001"
 
@@ -109,7 +109,7 @@ def test_starts_the_command_that_the_package_installs() -> None:
     assert json.loads(_last("CMD")) == ["serve", "--host", "0.0.0.0", "--port", _last("EXPOSE")]
 
 
-def test_stops_as_the_service_expects_and_tells_its_health() -> None:
+def test_stops_as_the_service_expects_and_reports_its_health() -> None:
     assert _last("STOPSIGNAL") == "SIGTERM"
     probe = json.loads(_last("HEALTHCHECK").partition("CMD ")[2])
     assert probe[:2] == ["python3", "-c"]

@@ -40,18 +40,18 @@ def named(part: ast.expr) -> Iterator[str]:
         if owner == "Kind" and part.attr in Kind.__members__:
             yield part.attr
     elif isinstance(part, ast.Tuple | ast.List | ast.Set):
-        for one in part.elts:
-            yield from named(one)
+        for element in part.elts:
+            yield from named(element)
 
 
 def test_no_module_but_the_table_lists_kinds() -> None:
-    found = {
+    tables = {
         f"{name}:{line}"
         for path in sorted((ROOT / "cds_service").rglob("*.py"))
         if (name := path.relative_to(ROOT).as_posix()) != TABLE and name not in ALLOWED
         for line in listed(path.read_text(encoding="utf-8"))
     }
-    assert not found, f"derive this from KINDS in {TABLE}: {', '.join(sorted(found))}"
+    assert not tables, f"derive this from KINDS in {TABLE}: {', '.join(sorted(tables))}"
 
 
 @pytest.mark.parametrize("name", ALLOWED)

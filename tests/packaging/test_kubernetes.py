@@ -34,8 +34,8 @@ DOCUMENTS = _documents()
 
 
 def _only(kind: str) -> dict[str, Any]:
-    (found,) = [document for _, document in DOCUMENTS if document["kind"] == kind]
-    return found
+    (document,) = [document for _, document in DOCUMENTS if document["kind"] == kind]
+    return document
 
 
 @pytest.fixture
@@ -51,8 +51,8 @@ def pod(deployment: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.fixture
 def container(pod: dict[str, Any]) -> dict[str, Any]:
-    (only,) = pod["containers"]
-    return dict(only)
+    (only_container,) = pod["containers"]
+    return dict(only_container)
 
 
 @pytest.mark.parametrize("version", [OLDEST, NEWEST])
@@ -72,15 +72,15 @@ def test_a_misspelt_field_is_refused(deployment: dict[str, Any]) -> None:
 
 
 def test_everything_but_examples_and_the_autoscaler_is_applied_by_the_kustomization() -> None:
-    listed = yaml.safe_load((FOLDER / "kustomization.yaml").read_text(encoding="utf-8"))
-    plain = {name for name, _ in DOCUMENTS if ".example." not in name}
-    assert set(listed["resources"]) == plain - {"autoscaler.yaml"}
+    kustomization = yaml.safe_load((FOLDER / "kustomization.yaml").read_text(encoding="utf-8"))
+    files = {name for name, _ in DOCUMENTS if ".example." not in name}
+    assert set(kustomization["resources"]) == files - {"autoscaler.yaml"}
 
 
 def test_every_object_is_in_the_one_namespace() -> None:
     namespace = _only("Namespace")["metadata"]["name"]
-    others = [d for _, d in DOCUMENTS if d["kind"] != "Namespace"]
-    assert {d["metadata"]["namespace"] for d in others} == {namespace}
+    others = [document for _, document in DOCUMENTS if document["kind"] != "Namespace"]
+    assert {document["metadata"]["namespace"] for document in others} == {namespace}
 
 
 def test_pods_satisfy_the_restricted_standard_that_the_namespace_enforces(
@@ -101,10 +101,14 @@ def test_pods_satisfy_the_restricted_standard_that_the_namespace_enforces(
     assert all("hostPath" not in volume for volume in pod["volumes"])
 
 
-def test_what_must_be_writable_is_mounted_and_bounded(
+def test_writable_folders_are_mounted_and_limited_in_size(
     pod: dict[str, Any], container: dict[str, Any]
 ) -> None:
-    mounted = {m["mountPath"]: m["name"] for m in container["volumeMounts"] if "readOnly" not in m}
+    mounted = {
+        mount["mountPath"]: mount["name"]
+        for mount in container["volumeMounts"]
+        if "readOnly" not in mount
+    }
     volumes = {volume["name"]: volume for volume in pod["volumes"]}
     assert mounted.keys() == {"/tmp", "/data"}
     assert all(volumes[name]["emptyDir"]["sizeLimit"] for name in mounted.values())
@@ -131,7 +135,7 @@ def test_a_rolling_restart_keeps_all_replicas_and_leaves_time_to_finish(
     assert _only("PodDisruptionBudget")["spec"]["minAvailable"] < deployment["spec"]["replicas"]
 
 
-def test_processor_and_memory_are_asked_for_and_capped(container: dict[str, Any]) -> None:
+def test_processor_and_memory_are_requested_and_limited(container: dict[str, Any]) -> None:
     for share in ("requests", "limits"):
         assert {"cpu", "memory"} <= container["resources"][share].keys()
 
@@ -151,14 +155,14 @@ def test_the_network_policy_names_who_calls_in_and_what_is_called() -> None:
     assert spec["policyTypes"] == ["Ingress", "Egress"]
     assert all(rule["from"] and rule["ports"] for rule in spec["ingress"])
     assert all(rule["to"] and rule["ports"] for rule in spec["egress"])
-    assert {p["port"] for rule in spec["ingress"] for p in rule["ports"]} == {8000}
-    assert {p["port"] for rule in spec["egress"] for p in rule["ports"]} == {53, 5432, 443}
+    assert {port["port"] for rule in spec["ingress"] for port in rule["ports"]} == {8000}
+    assert {port["port"] for rule in spec["egress"] for port in rule["ports"]} == {53, 5432, 443}
 
 
 def test_nothing_is_called_but_dns_the_database_and_servers_named_by_their_addresses() -> None:
     spec = _only("NetworkPolicy")["spec"]
     for rule in spec["egress"]:
-        ports = {one["port"] for one in rule["ports"]}
+        ports = {port["port"] for port in rule["ports"]}
         for target in rule["to"]:
             if ports == {443}:
                 network = ipaddress.ip_network(target["ipBlock"]["cidr"])
@@ -176,22 +180,25 @@ def test_every_variable_is_a_setting_and_secrets_stay_out_of_the_config_map(
     known = {
         (field.alias or f"CDS_{name}").upper() for name, field in Settings.model_fields.items()
     }
-    known |= {f"CDS_{one.name.upper()}" for one in TOPIC.options}
-    plain = _only("ConfigMap")
-    secret, clients = [d for _, d in DOCUMENTS if d["kind"] == "Secret"]
-    assert plain["data"].keys() | secret["stringData"].keys() <= known
-    assert not plain["data"].keys() & {"CDS_DATABASE_URL", "CDS_CARD_KEY"}
-    # Open to everyone is never what a manifest turns on.
-    assert "CDS_INSECURE_OPEN" not in plain["data"]
+    known |= {f"CDS_{option.name.upper()}" for option in TOPIC.options}
+    config = _only("ConfigMap")
+    secret, clients = [document for _, document in DOCUMENTS if document["kind"] == "Secret"]
+    assert config["data"].keys() | secret["stringData"].keys() <= known
+    assert not config["data"].keys() & {"CDS_DATABASE_URL", "CDS_CARD_KEY"}
+    # No manifest opens the service to everyone.
+    assert "CDS_INSECURE_OPEN" not in config["data"]
     sources = [source for entry in container["envFrom"] for source in entry.values()]
-    assert [s["name"] for s in sources] == [plain["metadata"]["name"], secret["metadata"]["name"]]
-    (mounted,) = [m for m in container["volumeMounts"] if m.get("readOnly")]
+    assert [source["name"] for source in sources] == [
+        config["metadata"]["name"],
+        secret["metadata"]["name"],
+    ]
+    (mounted,) = [mount for mount in container["volumeMounts"] if mount.get("readOnly")]
     (file,) = clients["stringData"]
-    assert plain["data"]["CDS_TRUSTED_CLIENTS"] == f"{mounted['mountPath']}/{file}"
+    assert config["data"]["CDS_TRUSTED_CLIENTS"] == f"{mounted['mountPath']}/{file}"
 
 
 def test_the_example_client_list_is_accepted_by_the_service(tmp_path: Path) -> None:
-    _, clients = [d for _, d in DOCUMENTS if d["kind"] == "Secret"]
+    _, clients = [document for _, document in DOCUMENTS if document["kind"] == "Secret"]
     path = tmp_path / "clients.json"
     path.write_text(clients["stringData"]["clients.json"], encoding="utf-8")
     assert [client.iss for client in load_clients(str(path))] == ["https://ehr.example.org"]

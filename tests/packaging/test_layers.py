@@ -59,7 +59,7 @@ def test_a_violation_of_each_kind_is_caught(tmp_path: Path) -> None:
         path = tmp_path / name
         path.write_text((path.read_text("utf-8") if path.exists() else "") + f"\n{line}\n")
 
-    ended = subprocess.run(
+    process = subprocess.run(
         [LINT, "--no-cache"],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(tmp_path), "COLUMNS": "300"},
@@ -67,26 +67,26 @@ def test_a_violation_of_each_kind_is_caught(tmp_path: Path) -> None:
         text=True,
         check=False,
     )
-    assert ended.returncode == 1, ended.stdout
-    unseen = [said for _, said in PLANTED.values() if said not in ended.stdout]
-    assert not unseen, ended.stdout
-    assert " 0 kept" in ended.stdout  # each contract has its violation
+    assert process.returncode == 1, process.stdout
+    undetected = [message for _, message in PLANTED.values() if message not in process.stdout]
+    assert not undetected, process.stdout
+    assert " 0 kept" in process.stdout  # each contract has its violation
 
 
 def test_medicine_may_import_three_packages_of_the_service_and_no_other() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     contracts = project["tool"]["importlinter"]["contracts"]
     forbidden = next(
-        set(one["forbidden_modules"])
-        for one in contracts
-        if one["source_modules" if "source_modules" in one else "name"] == ["hooks"]
+        set(contract["forbidden_modules"])
+        for contract in contracts
+        if contract["source_modules" if "source_modules" in contract else "name"] == ["hooks"]
     )
-    there = {
+    packages = {
         f"cds_service.{path.stem}"
         for path in (ROOT / "cds_service").iterdir()
         if path.suffix == ".py" or (path / "__init__.py").exists()
     } - {"cds_service.__init__"}
-    assert there - forbidden == {
+    assert packages - forbidden == {
         "cds_service.core",
         "cds_service.engine",
         "cds_service.terminology",
@@ -99,16 +99,16 @@ def test_the_package_has_at_most_five_top_level_modules() -> None:
 
 
 # What facts, terms, rules and medicine may import besides each other: nothing that reads files by
-# itself, starts a process, or knows the web, a database or another library.
+# itself, starts a process, or uses the web, a database or another library.
 PURE = {
     *("__future__", "calendar", "collections", "contextlib", "csv", "dataclasses", "datetime"),
     *("decimal", "enum", "fractions", "functools", "hashlib", "importlib", "io", "itertools"),
     *("msgspec", "operator", "re", "tomllib", "types", "typing", "unicodedata"),
     *("cds_service", "hooks"),
 }
-# The memory of texts is each thread's and each process's own.
+# Each thread and each process has its own memory of texts.
 ALSO = {"cds_service/terminology/call_texts.py": {"os", "threading"}}
-# The standard library's own ways to the network, and who may use them.
+# The standard library's modules for the network, and who may use them.
 NETWORK = {
     "socket",
     "ssl",
@@ -123,27 +123,31 @@ ON_THE_NETWORK = ("outbound/", "sources/fetch/", "serving/", "storage/watch.py")
 
 
 def imported(text: str) -> Iterator[str]:
-    """Every module that a file imports, in a function too."""
+    """Every module that a file imports, also inside functions."""
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
-            yield from (one.name for one in node.names)
+            yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             yield node.module or "."
-            yield from (f"{node.module}.{one.name}" for one in node.names)
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.Call) and "import_module" in ast.unparse(node.func):
-            yield from (str(one.value) for one in node.args if isinstance(one, ast.Constant))
+            yield from (
+                str(argument.value) for argument in node.args if isinstance(argument, ast.Constant)
+            )
 
 
 def wrong(name: str, text: str) -> set[str]:
     """The imports of a file that its place does not allow."""
-    found = set(imported(text))
-    roots = {one.partition(".")[0] for one in found}
+    names = set(imported(text))
+    roots = {module.partition(".")[0] for module in names}
     if name.startswith("hooks/") or name.split("/")[1] in ("core", "terminology", "engine"):
         return roots - PURE - ALSO.get(name, set())
-    mine = name.removeprefix("cds_service/")
-    online = {one for one in found if one in NETWORK or one.partition(".")[0] in NETWORK}
+    path = name.removeprefix("cds_service/")
+    online = {
+        module for module in names if module in NETWORK or module.partition(".")[0] in NETWORK
+    }
     foreign = roots & {"hooks", "tests", "tools"}
-    return foreign | (set() if mine.startswith(ON_THE_NETWORK) else online)
+    return foreign | (set() if path.startswith(ON_THE_NETWORK) else online)
 
 
 def test_each_file_imports_only_what_its_place_allows() -> None:
@@ -174,29 +178,29 @@ def test_what_the_linter_cannot_see_is_caught() -> None:
     assert wrong("cds_service/outbound/transport.py", "import ssl") == set()
 
 
-def test_the_service_holds_no_medicine() -> None:
+def test_the_service_contains_no_medicine() -> None:
     """No text of the service is the key of a concept, analyte, limit, rule or order of a topic."""
     known = TOPIC.knowledge
     keys = known.analytes.keys() | known.limits(None, "").keys() | known.orderables.keys()
     keys |= {rule.id for rule in TOPIC.rules} | {service.id for service in TOPIC.services}
     for field in fields(known.vocabularies):
         keys |= getattr(known.vocabularies, field.name).known
-    found = {
+    medical_texts = {
         (str(file.relative_to(ROOT)), node.value)
         for file in (ROOT / "cds_service").rglob("*.py")
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in keys
     }
-    assert found == set()
+    assert medical_texts == set()
 
 
 def test_nothing_but_the_hooks_themselves_compares_their_names() -> None:
     """No text of the service is the name of a hook, where `HOOKS` and `Hook` are defined."""
-    found = {
+    hook_names = {
         (str(file.relative_to(ROOT)), node.value)
         for file in (ROOT / "cds_service").rglob("*.py")
         if file != ROOT / "cds_service" / "engine" / "hook.py"
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in HOOKS
     }
-    assert found == set()
+    assert hook_names == set()

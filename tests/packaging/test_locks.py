@@ -26,24 +26,26 @@ _LINE = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([^\s;\\]+)")
 
 def _locked(name: str) -> dict[str, list[str]]:
     """The versions of each name (several where a marker chooses)."""
-    found: dict[str, list[str]] = {}
+    versions: dict[str, list[str]] = {}
     for line in (ROOT / "locks" / f"{name}.txt").read_text("utf-8").splitlines():
-        if read := _LINE.match(line):
-            found.setdefault(canonicalize_name(read[1]), []).append(read[2])
-    return found
+        if match := _LINE.match(line):
+            versions.setdefault(canonicalize_name(match[1]), []).append(match[2])
+    return versions
 
 
-@pytest.mark.parametrize(("lock", "wanted"), [("runtime", RUNTIME), ("dev", DEV), ("build", BUILD)])
-def test_every_requirement_is_locked_within_its_range(lock: str, wanted: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("lock", "requirements"), [("runtime", RUNTIME), ("dev", DEV), ("build", BUILD)]
+)
+def test_every_requirement_is_locked_within_its_range(lock: str, requirements: list[str]) -> None:
     """`make lock` rewrites the files."""
     locked = _locked(lock)
     stale = [
         text
-        for text in wanted
-        for read in [Requirement(text)]
+        for text in requirements
+        for requirement in [Requirement(text)]
         if not any(
-            read.specifier.contains(Version(one))
-            for one in locked.get(canonicalize_name(read.name), ())
+            requirement.specifier.contains(Version(version))
+            for version in locked.get(canonicalize_name(requirement.name), ())
         )
     ]
     assert stale == []
@@ -65,7 +67,7 @@ def test_the_development_set_tests_the_versions_that_run() -> None:
 
 
 def test_every_third_party_import_is_declared() -> None:
-    """Not only because another package happens to need it."""
+    """It does not rely on another package that happens to need it."""
     extras = PROJECT["project"]["optional-dependencies"].values()
     named = [*DEV, *(text for extra in extras for text in extra)]
     declared = {canonicalize_name(Requirement(text).name) for text in named}
@@ -74,17 +76,17 @@ def test_every_third_party_import_is_declared() -> None:
         "flask_cors": "flask-cors", "prometheus_client": "prometheus-client",
         "pydantic_settings": "pydantic-settings",
     }  # fmt: skip
-    # Promised by what is declared: by flask werkzeug and markupsafe, by pydantic-settings pydantic,
-    # by pyjwt[crypto] cryptography.
-    promised = {"werkzeug", "markupsafe", "pydantic", "cryptography"}
+    # Installed with what is declared: flask brings werkzeug and markupsafe, pydantic-settings
+    # brings pydantic, and pyjwt[crypto] brings cryptography.
+    brought_in = {"werkzeug", "markupsafe", "pydantic", "cryptography"}
     imported = set()
     for path in [*(ROOT / "cds_service").rglob("*.py"), *(ROOT / "hooks").rglob("*.py")]:
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Import):
-                imported.update(one.name.partition(".")[0] for one in node.names)
+                imported.update(alias.name.partition(".")[0] for alias in node.names)
             elif isinstance(node, ast.ImportFrom) and node.module:
                 imported.add(node.module.partition(".")[0])
     imported.discard("_typeshed")  # of the type checker
     own = {"cds_service", "hooks", *sys.stdlib_module_names}
-    foreign = {canonicalize_name(names.get(one, one)) for one in imported - own}
-    assert foreign - declared - promised == set()
+    foreign = {canonicalize_name(names.get(module, module)) for module in imported - own}
+    assert foreign - declared - brought_in == set()

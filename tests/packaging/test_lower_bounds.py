@@ -28,8 +28,8 @@ def judged(folder: Path, requirement: str, *options: str) -> subprocess.Complete
 
 
 def test_a_bound_that_is_installed_passes(tmp_path: Path) -> None:
-    ended = judged(tmp_path, f"click>={version('click')},<99")
-    assert (ended.returncode, ended.stdout) == (
+    process = judged(tmp_path, f"click>={version('click')},<99")
+    assert (process.returncode, process.stdout) == (
         0,
         "lowest: 2 of 2 lower bounds are installed exactly.\n",
     )
@@ -45,13 +45,13 @@ def test_a_bound_that_is_installed_passes(tmp_path: Path) -> None:
 def test_a_lower_bound_that_was_not_tested_fails(
     tmp_path: Path, requirement: str, message: str
 ) -> None:
-    ended = judged(tmp_path, requirement)
-    assert ended.returncode == 1
-    assert ended.stderr.splitlines() == [f"{requirement}: {message}"]
-    assert ended.stdout.splitlines()[-1] == "lowest: 1 of 2 lower bounds are installed exactly."
+    process = judged(tmp_path, requirement)
+    assert process.returncode == 1
+    assert process.stderr.splitlines() == [f"{requirement}: {message}"]
+    assert process.stdout.splitlines()[-1] == "lowest: 1 of 2 lower bounds are installed exactly."
 
 
 def test_the_lowest_versions_are_printed_as_constraints(tmp_path: Path) -> None:
-    ended = judged(tmp_path, "click>=0.1,<99", "--print")
-    assert ended.returncode == 0
-    assert ended.stdout == f"click==0.1\npytest=={version('pytest')}\n"
+    process = judged(tmp_path, "click>=0.1,<99", "--print")
+    assert process.returncode == 0
+    assert process.stdout == f"click==0.1\npytest=={version('pytest')}\n"

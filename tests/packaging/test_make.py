@@ -52,11 +52,11 @@ class Project:
             check=False,
         )
 
-    def installed(self) -> list[str]:
+    def install_calls(self) -> list[str]:
         calls = self.calls.read_text(encoding="utf-8").splitlines()
         return [call for call in calls if "--editable" in call]
 
-    def made(self) -> bool:
+    def environment_was_made(self) -> bool:
         return "venv --clear" in self.calls.read_text(encoding="utf-8")
 
 
@@ -71,8 +71,8 @@ def test_the_first_call_makes_the_environment_and_installs_the_development_set(
     project: Project,
 ) -> None:
     assert project.make("environment-dev").returncode == 0
-    assert project.made()
-    assert project.installed() == ["-m pip install --quiet --editable . --group dev"]
+    assert project.environment_was_made()
+    assert project.install_calls() == ["-m pip install --quiet --editable . --group dev"]
 
 
 def test_the_second_call_does_nothing(project: Project) -> None:
@@ -89,30 +89,30 @@ def test_running_after_testing_needs_nothing_more(project: Project) -> None:
 
 def test_running_alone_installs_no_development_set(project: Project) -> None:
     project.make("environment")
-    assert project.installed() == ["-m pip install --quiet --editable ."]
+    assert project.install_calls() == ["-m pip install --quiet --editable ."]
 
 
 def test_a_changed_dependency_is_installed_into_the_same_environment(project: Project) -> None:
     project.make("environment-dev")
     (project.folder / "pyproject.toml").write_text("[project]\n# more\n", encoding="utf-8")
     assert project.make("environment-dev").returncode == 0
-    assert not project.made()
-    assert len(project.installed()) == 1
+    assert not project.environment_was_made()
+    assert len(project.install_calls()) == 1
 
 
 def test_a_moved_checkout_gets_a_new_environment(project: Project) -> None:
     project.make("environment-dev")
     project.folder = project.folder.rename(project.folder.with_name("elsewhere"))
     assert project.make("environment-dev").returncode == 0
-    assert project.made()
+    assert project.environment_was_made()
 
 
 def test_an_environment_made_by_hand_is_kept(project: Project) -> None:
     (project.folder / ".venv" / "bin").mkdir(parents=True)
     shutil.copy(project.python, project.folder / ".venv" / "bin" / "python")
     assert project.make("environment-dev").returncode == 0
-    assert not project.made()
-    assert len(project.installed()) == 1
+    assert not project.environment_was_made()
+    assert len(project.install_calls()) == 1
 
 
 def test_a_failed_install_fails_and_is_tried_again(project: Project) -> None:
@@ -120,17 +120,17 @@ def test_a_failed_install_fails_and_is_tried_again(project: Project) -> None:
     assert project.make("environment-dev").returncode != 0
     project.broken.unlink()
     assert project.make("environment-dev").returncode == 0
-    assert len(project.installed()) == 1
+    assert len(project.install_calls()) == 1
 
 
 def test_check_runs_every_step_and_counts_what_failed(project: Project) -> None:
     project.make("environment-dev")
     (project.folder / ".venv" / "bin" / "lint-imports").symlink_to("/bin/false")
     (project.folder / ".venv" / "bin" / "codespell").symlink_to("/bin/true")
-    ended = project.make("check")
-    assert ended.returncode != 0
-    last = ended.stdout.splitlines()[-1]
+    process = project.make("check")
+    assert process.returncode != 0
+    last = process.stdout.splitlines()[-1]
     assert last == "check: 1 of 6 failed: layers"
-    asked = project.calls.read_text(encoding="utf-8")
+    calls = project.calls.read_text(encoding="utf-8")
     for step in ("ruff check", "ruff format --check", "mypy", "pytest"):
-        assert step in asked
+        assert step in calls

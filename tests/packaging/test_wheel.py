@@ -36,7 +36,7 @@ def names(wheel: Path) -> set[str]:
 
 
 def _sources() -> set[str]:
-    found = {
+    files = {
         path.relative_to(CHECKOUT).as_posix()
         for package in PACKAGES
         for path in (CHECKOUT / package).rglob("*")
@@ -44,14 +44,14 @@ def _sources() -> set[str]:
     }
     # What the wheel takes from elsewhere in the checkout: the rules' pages, the demo's patients.
     patients = (CHECKOUT / "fixtures" / "patients").iterdir()
-    found |= {f"hooks/patients/{path.name}" for path in patients}
-    return found | {"cds_service/reference/rules.md"}
+    files |= {f"hooks/patients/{path.name}" for path in patients}
+    return files | {"cds_service/reference/rules.md"}
 
 
 def test_holds_every_file_of_both_packages_and_no_other(names: set[str]) -> None:
     # The commit is known only where there is a repository.
-    held = names - {"cds_service/commit.txt"}
-    assert {name for name in held if ".dist-info/" not in name} == _sources()
+    without_commit = names - {"cds_service/commit.txt"}
+    assert {name for name in without_commit if ".dist-info/" not in name} == _sources()
 
 
 @pytest.mark.parametrize(
@@ -74,16 +74,16 @@ def test_holds_the_licence(names: set[str]) -> None:
 
 @pytest.fixture(scope="module")
 def outside(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A fresh environment with the wheel in it; the dependencies are lent by a path file.
+    """A fresh environment with the wheel in it; a path file lends it the dependencies.
 
     pip reads no path files of a lent folder, so an editable install there stays unseen.
     """
     home = tmp_path_factory.mktemp("outside")
     venv.create(home / "env", with_pip=False)
     python = home / "env" / "bin" / "python"
-    into = [sys.executable, "-m", "pip", "--python", str(python)]
+    pip = [sys.executable, "-m", "pip", "--python", str(python)]
     subprocess.run(
-        [*into, "install", "--quiet", "--no-deps", "--no-index", "--no-compile", str(wheel)],
+        [*pip, "install", "--quiet", "--no-deps", "--no-index", "--no-compile", str(wheel)],
         check=True,
         capture_output=True,
     )
@@ -93,11 +93,11 @@ def outside(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _run(home: Path, *command: str) -> subprocess.CompletedProcess[str]:
-    plain = {k: v for k, v in os.environ.items() if not k.startswith(("CDS_", "PYTHON", "COV_"))}
+    environ = {k: v for k, v in os.environ.items() if not k.startswith(("CDS_", "PYTHON", "COV_"))}
     return subprocess.run(
         [str(home / "env" / "bin" / command[0]), *command[1:]],
         cwd=home,
-        env=plain,
+        env=environ,
         capture_output=True,
         text=True,
         timeout=60,
@@ -107,16 +107,16 @@ def _run(home: Path, *command: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.slow
 def test_outside_the_source_folder_the_rules_are_listed(outside: Path) -> None:
-    where = _run(outside, "python", "-c", "import cds_service; print(cds_service.__file__)")
-    assert where.stdout.startswith(str(outside))
-    listed = _run(outside, "cds-service", "rules")
-    assert (listed.returncode, listed.stderr) == (0, "")
+    location = _run(outside, "python", "-c", "import cds_service; print(cds_service.__file__)")
+    assert location.stdout.startswith(str(outside))
+    rules = _run(outside, "cds-service", "rules")
+    assert (rules.returncode, rules.stderr) == (0, "")
     for rule in ("low-magnesium", "quinine-ordered", "data-not-usable"):
-        assert rule in listed.stdout
+        assert rule in rules.stdout
 
 
 @pytest.mark.slow
 def test_outside_the_source_folder_the_settings_are_listed(outside: Path) -> None:
-    listed = _run(outside, "cds-service", "settings")
-    assert (listed.returncode, listed.stderr) == (0, "")
-    assert "CDS_DATABASE_URL" in listed.stdout
+    settings = _run(outside, "cds-service", "settings")
+    assert (settings.returncode, settings.stderr) == (0, "")
+    assert "CDS_DATABASE_URL" in settings.stdout

@@ -1,4 +1,4 @@
-"""The FHIR server for the sandbox: the data on file, as the pages of the sandbox request them."""
+"""The sandbox's FHIR server: the stored data, as the pages of the sandbox request them."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ def ask(url: str, form: str | None = None) -> Any:
         return json.load(response)
 
 
-def test_the_newest_result_is_as_old_as_on_the_fixtures_day(base: str) -> None:
-    found = ask(f"{base}/Observation?patient=low-magnesium&code={MAGNESIUM}")
-    newest = found["entry"][0]["resource"]
+def test_the_newest_result_is_as_old_as_on_the_day_of_the_fixtures(base: str) -> None:
+    page = ask(f"{base}/Observation?patient=low-magnesium&code={MAGNESIUM}")
+    newest = page["entry"][0]["resource"]
     assert newest["effectiveDateTime"][:10] == (TODAY - timedelta(days=3)).isoformat()
     assert ask(f"{base}/Patient/low-magnesium")["birthDate"] == "1966-03-02"
 
@@ -53,7 +53,7 @@ def test_a_search_by_post_and_by_get_is_the_same(base: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("query", "some"),
+    ("query", "found_some"),
     [
         ("Observation?patient=low-magnesium", True),
         ("Observation?patient=Patient/low-magnesium", True),
@@ -68,10 +68,10 @@ def test_a_search_by_post_and_by_get_is_the_same(base: str) -> None:
         ("Encounter", False),
     ],
 )
-def test_what_a_search_finds(base: str, query: str, some: bool) -> None:
-    found = ask(f"{base}/{query}")
-    assert bool(found["entry"]) is some
-    assert found["total"] == len(found["entry"])
+def test_what_a_search_finds(base: str, query: str, found_some: bool) -> None:
+    page = ask(f"{base}/{query}")
+    assert bool(page["entry"]) is found_some
+    assert page["total"] == len(page["entry"])
 
 
 @pytest.mark.parametrize("path", ["/Patient/nobody", "/passwd", "/../etc/passwd", "/Patient/a/b"])
@@ -126,8 +126,8 @@ def test_without_npm_it_says_what_is_missing(
 
 
 def test_the_address_names_hook_and_screen() -> None:
-    found = address("http://localhost:8080", "http://localhost:8090/fhir", 8000, "p", "order-sign")
-    assert found == (
+    url = address("http://localhost:8080", "http://localhost:8090/fhir", 8000, "p", "order-sign")
+    assert url == (
         "http://localhost:8080/?fhirServiceUrl=http%3A%2F%2Flocalhost%3A8090%2Ffhir"
         "&serviceDiscoveryURL=http%3A%2F%2Flocalhost%3A8000%2Fcds-services"
         "&patientId=p&hook=order-sign&screen=rx-sign"

@@ -1,4 +1,4 @@
-"""A site's limits file that cannot be used stops the start by the name of its setting."""
+"""A site's limits file that cannot be used stops the start; the error names its setting."""
 
 from pathlib import Path
 

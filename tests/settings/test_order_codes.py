@@ -27,7 +27,7 @@ def test_without_a_file_nothing_changes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "message"),
     [
         pytest.param("{", "not JSON", id="broken JSON"),
         pytest.param("[]", "one JSON object", id="a list"),
@@ -36,10 +36,10 @@ def test_without_a_file_nothing_changes() -> None:
         pytest.param('{"iron": [{"system": "s", "code": "c"}]}', "no order", id="unknown order"),
     ],
 )
-def test_a_wrong_file_is_refused_with_its_place(tmp_path: Path, text: str, says: str) -> None:
+def test_a_wrong_file_is_refused_with_its_place(tmp_path: Path, text: str, message: str) -> None:
     file = tmp_path / "codes.json"
     file.write_text(text)
-    with pytest.raises(StartupError, match=says):
+    with pytest.raises(StartupError, match=message):
         with_codes_of(str(file), orderables())
 
 

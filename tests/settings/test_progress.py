@@ -44,6 +44,6 @@ def test_scripts_get_only_the_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stderr", screen)
 
     with terminal.progress_indicator("Reading", after_s=0.001):
-        said = screen.written.wait(0.1)
+        wrote = screen.written.wait(0.1)
 
-    assert not said
+    assert not wrote

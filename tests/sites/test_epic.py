@@ -28,8 +28,8 @@ Json = dict[str, Any]
 
 
 def fixture(name: str) -> Json:
-    found: Json = json.loads((ROOT / "fixtures" / "epic" / f"{name}.json").read_text("utf-8"))
-    return found
+    content: Json = json.loads((ROOT / "fixtures" / "epic" / f"{name}.json").read_text("utf-8"))
+    return content
 
 
 @pytest.fixture
@@ -52,14 +52,14 @@ def client(tmp_path: Path, ehr: Client) -> Iterator[FlaskClient]:
             **ehr.settings,
         )
     )
-    obtaining = Obtaining(_nothing_is_asked, _no_fetch, 3.0, False)
+    obtaining = Obtaining(_no_server_is_allowed, _no_fetch, 3.0, False)
     parts = replace(parts, now=lambda: NOW, obtaining=obtaining)
     parts.records.start()
     yield build(parts).test_client()
     parts.records.close()
 
 
-def _nothing_is_asked(url: str, listed: object) -> str | None:
+def _no_server_is_allowed(url: str, listed: object) -> str | None:
     return None
 
 
@@ -86,7 +86,7 @@ def test_cards_meet_the_limits_of_epic(client: FlaskClient, ehr: Client) -> None
         *post(client, ehr, "order-sign", fixture("order-sign")),
     ]
     assert {"lowmagnesium", "quinineordered"} <= by_topic(cards).keys()
-    suggestions = [one for card in cards for one in card.get("suggestions", ())]
+    suggestions = [suggestion for card in cards for suggestion in card.get("suggestions", ())]
     assert suggestions
     for card in cards:
         code = card["source"]["topic"]["code"]
@@ -101,10 +101,12 @@ def test_cards_meet_the_limits_of_epic(client: FlaskClient, ehr: Client) -> None
 
 
 def test_orders_list_the_sites_own_code_first(client: FlaskClient, ehr: Client) -> None:
-    low = by_topic(post(client, ehr, "patient-view", fixture("patient-view")))["lowmagnesium"]
+    low_magnesium = by_topic(post(client, ehr, "patient-view", fixture("patient-view")))[
+        "lowmagnesium"
+    ]
     codings = [
         action["resource"]["code"]["coding"][0]
-        for suggestion in low["suggestions"]
+        for suggestion in low_magnesium["suggestions"]
         for action in suggestion["actions"]
         if action["resource"]["code"]["text"] == "Magnesium, serum"
     ]
@@ -116,10 +118,10 @@ def test_an_empty_search_result_means_nothing_on_file(client: FlaskClient) -> No
 
     parts = client.application.extensions["cds_parts"]
     body = json.dumps(fixture("patient-view")).encode()
-    answered = ask(parts, body, NOW)
+    answer = ask(parts, body, NOW)
     for kind in (Kind.CONDITIONS, Kind.MEDICATIONS, Kind.ALLERGIES, Kind.ORDERS):
-        assert answered.facts.availability(kind).state is State.NONE, kind
-    assert [one.kind for one in answered.problems] == []
+        assert answer.facts.availability(kind).state is State.NONE, kind
+    assert [problem.kind for problem in answer.problems] == []
 
 
 def test_the_drug_of_the_bundle_is_judged_with_its_reason(client: FlaskClient, ehr: Client) -> None:

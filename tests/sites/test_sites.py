@@ -1,4 +1,4 @@
-"""One process, two hospitals with the same patient ids: neither sees anything of the other."""
+"""One process, two hospitals with the same patient ids: neither sees anything of the other's."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ limits = { "magnesium.low" = { value = "0.60", unit = "mmol/L" } }
 def magnesium(value: float, **context: Any) -> Json:
     """A chart whose magnesium is ``value`` mmol/L, the same ids at every hospital."""
     keys = ("conditions", "medicationRequests", "medicationStatements", "allergies", "orders")
-    found = fhir.lab("2601-3", value, "mmol/L", "2026-11-20", id="mg")
-    prefetch = {"patient": fhir.patient(born="1980-01-01"), "results": fhir.searchset(found)}
+    result = fhir.lab("2601-3", value, "mmol/L", "2026-11-20", id="mg")
+    prefetch = {"patient": fhir.patient(born="1980-01-01"), "results": fhir.searchset(result)}
     filled = prefetch | dict.fromkeys(keys)
     return fhir.call("patient-view", filled, fhirServer=SERVER, context=context)
 
@@ -67,7 +67,7 @@ def ehr(tmp_path: Path) -> Client:
 
 @pytest.fixture
 def hospitals(tmp_path: Path, ehr: Client) -> Iterator[Make]:
-    made: list[Any] = []
+    opened: list[Any] = []
 
     def make(text: str = TWO, **settings: Any) -> FlaskClient:
         file = tmp_path / "sites.toml"
@@ -82,26 +82,26 @@ def hospitals(tmp_path: Path, ehr: Client) -> Iterator[Make]:
         parts = replace(make_parts(Settings(**values)), now=lambda: NOW)
         app = build(parts)
         parts.records.start()
-        made.append(parts.records)
+        opened.append(parts.records)
         return app.test_client()
 
     yield make
-    for records in made:
+    for records in opened:
         records.close()
 
 
 def call(client: FlaskClient, ehr: Client, tenant: str, request: Json) -> list[Json]:
     response = client.post(VIEW, json=request, headers=ehr.signed(VIEW, tenant=tenant))
     assert response.status_code == 200, response.text
-    found: list[Json] = response.get_json()["cards"]
-    return found
+    cards: list[Json] = response.get_json()["cards"]
+    return cards
 
 
 def codes(cards: list[Json]) -> list[str]:
     return [card["source"]["topic"]["code"] for card in cards]
 
 
-def answered(client: FlaskClient, ehr: Client, tenant: str, card: str) -> None:
+def give_feedback(client: FlaskClient, ehr: Client, tenant: str, card: str) -> None:
     path = f"{VIEW}/feedback"
     element = {
         "card": card,
@@ -119,8 +119,8 @@ def counted(client: FlaskClient, site: str | None, rule: str) -> RuleReport:
     parts = client.application.extensions["cds_parts"]
     parts.records.shown.flush()
     parts.records.denominators.flush()
-    found = report(parts.records.database, (), site, services_of(parts.topics))
-    return next((one for one in found.rules if one.rule == rule), RuleReport(rule, ""))
+    counts = report(parts.records.database, (), site, services_of(parts.topics))
+    return next((row for row in counts.rules if row.rule == rule), RuleReport(rule, ""))
 
 
 def test_each_hospital_has_its_own_limits(hospitals: Make, ehr: Client) -> None:
@@ -138,10 +138,10 @@ def test_snooze_feedback_and_counts_are_separate_for_each_hospital(
     client = hospitals(snooze=True)
     (north,) = call(client, ehr, "tn", magnesium(0.55))
     (south,) = call(client, ehr, "ts", magnesium(0.55))
-    answered(client, ehr, "tn", north["uuid"])
+    give_feedback(client, ehr, "tn", north["uuid"])
     assert codes(call(client, ehr, "tn", magnesium(0.55))) == []
     assert codes(call(client, ehr, "ts", magnesium(0.55))) == ["low-magnesium"]
-    answered(client, ehr, "tn", south["uuid"])  # not its card: counted in no rule
+    give_feedback(client, ehr, "tn", south["uuid"])  # not its card: counted for no rule
     assert codes(call(client, ehr, "ts", magnesium(0.55))) == ["low-magnesium"]
     of_north, of_south = (counted(client, site, "low-magnesium") for site in ("north", "south"))
     assert (of_north.shown, of_north.overridden, of_north.calls) == (1, 1, 2)
@@ -211,11 +211,11 @@ def test_a_silent_rule_does_not_count_towards_the_cap(hospitals: Make, ehr: Clie
         'silent = ["electrolytes-not-checked"]\n'
         '[site.south]\ncramps = "assumed"\nmax_info_cards = 1\n'
     )
-    loud = codes(call(client, ehr, "ts", magnesium(0.85)))
-    quiet = codes(call(client, ehr, "tn", magnesium(0.85)))
-    assert loud == ["electrolytes-not-checked"]
-    assert len(quiet) == 1
-    assert quiet != loud
+    cards_south = codes(call(client, ehr, "ts", magnesium(0.85)))
+    cards_north = codes(call(client, ehr, "tn", magnesium(0.85)))
+    assert cards_south == ["electrolytes-not-checked"]
+    assert len(cards_north) == 1
+    assert cards_north != cards_south
     assert counted(client, "north", "electrolytes-not-checked").would_show == 1
 
 
@@ -241,7 +241,7 @@ def test_the_environment_settings_apply_without_a_client_list(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("site.north = 3", "site.north"),
         ("[sites.north]", "sites"),
@@ -267,11 +267,11 @@ def test_the_environment_settings_apply_without_a_client_list(tmp_path: Path) ->
     ],
 )  # fmt: skip
 def test_a_wrong_file_refuses_the_start_and_says_which(
-    hospitals: Make, text: str, said: str
+    hospitals: Make, text: str, message: str
 ) -> None:
     with pytest.raises(StartupError) as refused:
         hospitals(text)
-    assert said in str(refused.value)
+    assert message in str(refused.value)
     assert "CDS_SITES" in str(refused.value) or "site" in str(refused.value)
 
 
@@ -287,14 +287,14 @@ def test_a_tenant_that_has_no_site_refuses_the_start(tmp_path: Path) -> None:
 
 
 def test_the_sample_files_serve_two_sites_with_different_limits(tmp_path: Path) -> None:
-    listed = json.loads((DEPLOY / "clients.json").read_text())
+    clients = json.loads((DEPLOY / "clients.json").read_text())
     ehr = Client(tmp_path)
     (own,) = json.loads(ehr.listed.read_text())
-    for entry in listed:  # the keys of the samples cannot be fetched
+    for entry in clients:  # the keys of the samples cannot be fetched
         del entry["jku"]
         entry["jwks"] = own["jwks"]
-    listed[1]["iss"], listed[0]["iss"] = own["iss"], "https://ehr.north.example"
-    ehr.listed.write_text(json.dumps(listed))
+    clients[1]["iss"], clients[0]["iss"] = own["iss"], "https://ehr.north.example"
+    ehr.listed.write_text(json.dumps(clients))
     parts = make_parts(
         Settings(
             database_url=f"sqlite:///{tmp_path}/r.db",
@@ -322,7 +322,9 @@ def test_the_sample_files_serve_two_sites_with_different_limits(tmp_path: Path) 
 
 def test_the_audit_trail_distinguishes_hospitals(hospitals: Make, ehr: Client) -> None:
     client = hospitals(audit="digest")
-    sent = {tenant: call(client, ehr, tenant, magnesium(0.55)) for tenant in ("tn", "ts")}
+    cards_by_tenant = {
+        tenant: call(client, ehr, tenant, magnesium(0.55)) for tenant in ("tn", "ts")
+    }
     parts = client.application.extensions["cds_parts"]
     parts.records.upkeep.run_once()
     with parts.records.database.read() as connection:
@@ -330,37 +332,37 @@ def test_the_audit_trail_distinguishes_hospitals(hospitals: Make, ehr: Client) -
         cards = {row.card: row.record for row in connection.execute(select(audit_cards))}
     assert rows.keys() == {"north", "south"}
     north, south = rows["north"], rows["south"]
-    # The same patient id, user and evidence, and yet nothing by which one could be found by
-    # means of the other.
+    # The same patient id, user and evidence, and yet no value is the same, by which one row could
+    # be found from the other.
     for column in ("caller", "clinician", "patient"):
         assert getattr(north, column) != getattr(south, column)
     assert json.loads(north.content)["limits"] != json.loads(south.content)["limits"]
-    assert cards[sent["tn"][0]["uuid"]] == north.record
-    assert cards[sent["ts"][0]["uuid"]] == south.record
-    assert sent["tn"][0]["uuid"] != sent["ts"][0]["uuid"]
+    assert cards[cards_by_tenant["tn"][0]["uuid"]] == north.record
+    assert cards[cards_by_tenant["ts"][0]["uuid"]] == south.record
+    assert cards_by_tenant["tn"][0]["uuid"] != cards_by_tenant["ts"][0]["uuid"]
 
 
 def test_export_and_erasure_cover_one_hospital_only(hospitals: Make, ehr: Client) -> None:
     client = hospitals(audit="digest")
     for tenant in ("tn", "ts"):
         (card,) = call(client, ehr, tenant, magnesium(0.55))
-        answered(client, ehr, tenant, card["uuid"])
+        give_feedback(client, ehr, tenant, card["uuid"])
     records = client.application.extensions["cds_parts"].records
     records.shown.flush()
     records.denominators.flush()
     records.upkeep.run_once()
 
-    def kept(site: str) -> dict[str, int]:
+    def stored_rows(site: str) -> dict[str, int]:
         rows = [row for row in export(records.database, site) if "site" in row]
         assert {row["site"] for row in rows} <= {site}
         return Counter(row["table"] for row in rows)
 
-    before = kept("south")
+    before = stored_rows("south")
     assert {"feedback", "counts", "denominators", "audit"} <= before.keys()
-    assert before == kept("north")
+    assert before == stored_rows("north")
     erase(records.database, date(2100, 1, 1), "north")
-    assert kept("north") == {}
-    assert kept("south") == before
+    assert stored_rows("north") == {}
+    assert stored_rows("south") == before
 
 
 def test_each_hospital_has_its_own_report(
@@ -370,28 +372,28 @@ def test_each_hospital_has_its_own_report(
     for _ in range(2):
         call(client, ehr, "tn", magnesium(0.55))
     (card,) = call(client, ehr, "ts", magnesium(0.55))
-    answered(client, ehr, "ts", card["uuid"])
-    found = {}
+    give_feedback(client, ehr, "ts", card["uuid"])
+    by_site = {}
     for site in ("north", "south", "default"):
-        one = counted(client, site, "low-magnesium")
-        found[site] = (one.shown, one.would_show, one.overridden, one.calls, one.patients)
-    assert found == {
+        row = counted(client, site, "low-magnesium")
+        by_site[site] = (row.shown, row.would_show, row.overridden, row.calls, row.patients)
+    assert by_site == {
         "north": (0, 2, 0, 2, 1),
         "south": (1, 0, 1, 1, 1),
         "default": (0, 0, 0, 0, 0),
     }
     monkeypatch.setenv("CDS_DATABASE_URL", f"sqlite:///{tmp_path}/records.db")
-    ran = CliRunner().invoke(main, ["report", "--site", "north", "--json"])
-    rules = {one["rule"]: one for one in json.loads(ran.stdout)["rules"]}
+    result = CliRunner().invoke(main, ["report", "--site", "north", "--json"])
+    rules = {rule["rule"]: rule for rule in json.loads(result.stdout)["rules"]}
     assert (rules["low-magnesium"]["shown"], rules["low-magnesium"]["would_show"]) == (0, 2)
-    assert json.loads(ran.stdout)["total"] == 0
+    assert json.loads(result.stdout)["total"] == 0
 
 
 def test_every_metric_of_a_rule_names_its_hospital(hospitals: Make, ehr: Client) -> None:
     client = hospitals("[site.north]\nsilent = ['*']\n[site.south]\n")
     call(client, ehr, "tn", magnesium(0.55))
     (card,) = call(client, ehr, "ts", magnesium(0.55))
-    answered(client, ehr, "ts", card["uuid"])
+    give_feedback(client, ehr, "ts", card["uuid"])
     lines = [
         line
         for line in client.get("/metrics").text.splitlines()
@@ -402,10 +404,10 @@ def test_every_metric_of_a_rule_names_its_hospital(hospitals: Make, ehr: Client)
     of_north = [line for line in lines if 'site="north"' in line]
     assert not [line for line in of_north if line.startswith("cds_cards_shown")]
     assert [line for line in of_north if line.startswith("cds_cards_silent")]
-    fed = [one for one in client.get("/metrics").text.splitlines()
-           if one.startswith("cds_feedback_total{")]  # fmt: skip
-    assert fed
-    assert all('site="south"' in one for one in fed)
+    lines_of_feedback = [line for line in client.get("/metrics").text.splitlines()
+           if line.startswith("cds_feedback_total{")]  # fmt: skip
+    assert lines_of_feedback
+    assert all('site="south"' in line for line in lines_of_feedback)
 
 
 def test_a_key_of_a_topic_that_is_not_served_is_valid_if_its_value_is(tmp_path: Path) -> None:

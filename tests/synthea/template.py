@@ -1,7 +1,7 @@
 """Fills prefetch templates as an EHR's FHIR server would, from one patient's Bundle.
 
-Only what the published templates use is understood; anything else is an error, so that a
-template a simple client could not fill is noticed here.
+It understands only what the published templates use; anything else is an error, so that a
+template that a simple client could not fill is noticed here.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def _renamed(node: Any, names: Mapping[str, str]) -> Any:
             for key, value in node.items()
         }
     if isinstance(node, list):
-        return [_renamed(one, names) for one in node]
+        return [_renamed(item, names) for item in node]
     return node
 
 
@@ -53,37 +53,47 @@ def filled(
 def _answer(query: str, stored: list[Resource]) -> Any:
     path, _, search = query.partition("?")
     if not search:
-        kind, _, wanted = path.partition("/")
-        found = [r for r in stored if r["resourceType"] == kind and r["id"] == wanted]
+        kind, _, identity = path.partition("/")
+        found = [
+            resource
+            for resource in stored
+            if resource["resourceType"] == kind and resource["id"] == identity
+        ]
         assert len(found) == 1, query
         return found[0]
     pairs = parse_qsl(search, strict_parsing=True)
     parameters = dict(pairs)
     assert len(parameters) == len(pairs), "a repeated parameter"
-    found = [r for r in stored if r["resourceType"] == path and _matches(r, parameters)]
+    found = [
+        resource
+        for resource in stored
+        if resource["resourceType"] == path and _matches(resource, parameters)
+    ]
     if parameters.get("_sort") == "-date":
         found.sort(key=date_of, reverse=True)
     limit = int(parameters.get("_count", len(found)))
     bundle: Resource = {"resourceType": "Bundle", "type": "searchset", "total": len(found)}
     if len(found) > limit:
         bundle["link"] = [{"relation": "next", "url": "https://ehr.example/fhir?page=2"}]
-    bundle["entry"] = [{"resource": one} for one in found[:limit]]
+    bundle["entry"] = [{"resource": resource} for resource in found[:limit]]
     return bundle
 
 
 def _matches(resource: Resource, parameters: Mapping[str, str]) -> bool:
     for name, value in parameters.items():
-        wanted = value.split(",")
+        allowed = value.split(",")
         if name == "patient":
             subject = resource.get("subject") or resource.get("patient") or {}
             if subject.get("reference") != f"Patient/{value}":
                 return False
         elif name == "code":
             codings = resource.get("code", {}).get("coding", [])
-            if not any(f"{one.get('system')}|{one.get('code')}" in wanted for one in codings):
+            if not any(
+                f"{coding.get('system')}|{coding.get('code')}" in allowed for coding in codings
+            ):
                 return False
         elif name == "status":
-            if resource.get("status") not in wanted:
+            if resource.get("status") not in allowed:
                 return False
         else:
             assert name in ("_sort", "_count"), f"a parameter no simple client has: {name}"

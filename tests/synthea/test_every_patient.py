@@ -46,10 +46,10 @@ class Patient:
     def __init__(self, path: Path) -> None:
         self.stored = as_stored(json.loads(path.read_bytes()))
         (self.resource,) = self.of("Patient")
-        self.newest = max(date_of(one) for one in self.stored)
+        self.newest = max(date_of(resource) for resource in self.stored)
 
     def of(self, kind: str) -> list[Json]:
-        return [one for one in self.stored if one["resourceType"] == kind]
+        return [resource for resource in self.stored if resource["resourceType"] == kind]
 
     @property
     def day_after(self) -> datetime:
@@ -85,8 +85,8 @@ def assuming(clock: Clock, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 @pytest.fixture(scope="module")
 def templates(running: Running) -> dict[str, dict[str, str]]:
     """The published templates of each hook."""
-    listed = running.client.get("/cds-services").get_json()["services"]
-    return {each["hook"]: each["prefetch"] for each in listed}
+    services = running.client.get("/cds-services").get_json()["services"]
+    return {each["hook"]: each["prefetch"] for each in services}
 
 
 def call(
@@ -94,7 +94,9 @@ def call(
 ) -> dict[str, Any]:
     """A call with every template filled; in order-select one draft is selected."""
     identity = patient.resource["id"]
-    encounters = sorted(patient.of("Encounter"), key=lambda one: str(one["period"]["start"]))
+    encounters = sorted(
+        patient.of("Encounter"), key=lambda encounter: str(encounter["period"]["start"])
+    )
     context = {
         "userId": "Practitioner/1",
         "patientId": identity,
@@ -140,21 +142,21 @@ def test_every_patient_is_answered_in_both_services(
             counted["(calls without cards)"] += not body["cards"]
             if draft == "quinine" and "deceasedDateTime" not in patient.resource:
                 assert "quinine-ordered" in rules(body["cards"])
-    written = json.dumps({name: dict(sorted(each.items())) for name, each in counts.items()})
-    (tmp_path / "counts.json").write_text(written)
-    print(f"\n{json.dumps(json.loads(written), indent=2)}")
+    text = json.dumps({name: dict(sorted(each.items())) for name, each in counts.items()})
+    (tmp_path / "counts.json").write_text(text)
+    print(f"\n{json.dumps(json.loads(text), indent=2)}")
 
 
-def lost(request: dict[str, Any], answered: Answered) -> list[str]:
+def lost(request: dict[str, Any], answer: Answered) -> list[str]:
     """Resources of the prefetch that neither became facts nor are named by a problem."""
-    record, facts = answered.facts.record, answered.facts
-    known = {one.source.reference for one in answered.problems}
+    record, facts = answer.facts.record, answer.facts
+    known = {problem.source.reference for problem in answer.problems}
     lists = (record.conditions, record.medications, record.allergies, record.orders)
-    known |= {one.source.reference for each in lists for one in each}
+    known |= {fact.source.reference for each in lists for fact in each}
     for series in facts.series.values():
         # Reads every value, also those that no rule asks for.
-        known |= {one.answer.source.reference for one in series.newest_first()}
-        known |= {one.source.reference for one in series.undated}
+        known |= {candidate.answer.source.reference for candidate in series.newest_first()}
+        known |= {problem.source.reference for problem in series.undated}
     return [
         reference
         for value in request["prefetch"].values()
@@ -178,13 +180,13 @@ def test_no_resource_is_lost_without_a_problem_naming_it(
         clock.now = patient.day_after
         for hook, draft in (("patient-view", ""), ("order-select", "quinine")):
             request = call(patient, templates, hook, draft)
-            answered = running.answered(request)
+            answer = running.answered(request)
             assert {
-                kind: answered.facts.availability(kind).state
+                kind: answer.facts.availability(kind).state
                 for kind in Kind
-                if answered.facts.availability(kind).state not in (State.GIVEN, State.NONE)
+                if answer.facts.availability(kind).state not in (State.GIVEN, State.NONE)
             } == {}
-            assert lost(request, answered) == []
+            assert lost(request, answer) == []
             sent.update(
                 entry["resource"]["resourceType"]
                 for value in request["prefetch"].values()
@@ -203,20 +205,20 @@ def test_every_result_is_under_the_analyte_of_its_code(
         for analyte in _analytes(running)
         for coding in TOPIC.knowledge.codes(analyte)
     }
-    seen: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for patient in patients:
         clock.now = patient.day_after
         request = call(patient, templates, "patient-view")
-        answered = running.answered(request)
+        answer = running.answered(request)
         expected = Counter(
             by_code[entry["resource"]["code"]["coding"][0]["code"]]
             for entry in request["prefetch"]["results"]["entry"]
             if entry["resource"]["status"] in COUNTED
         )
-        assert {key: len(each) for key, each in answered.facts.series.items()} == expected
-        seen.update(expected)
-    assert {"potassium", "creatinine", "hemoglobin", "glucose"} <= set(seen)
-    print(f"\nresults by analyte: {dict(seen)}")
+        assert {key: len(each) for key, each in answer.facts.series.items()} == expected
+        counts.update(expected)
+    assert {"potassium", "creatinine", "hemoglobin", "glucose"} <= set(counts)
+    print(f"\nresults by analyte: {dict(counts)}")
 
 
 def _analytes(running: Running) -> set[str]:
@@ -235,6 +237,6 @@ def test_a_lost_resource_is_detected(
     patient = next(each for each in patients if len(each.of("Condition")) > 1)
     clock.now = patient.day_after
     request = call(patient, templates, "patient-view")
-    whole = json.loads(json.dumps(request))
+    complete_request = json.loads(json.dumps(request))
     removed = request["prefetch"]["conditions"]["entry"].pop()["resource"]
-    assert lost(whole, running.answered(request)) == [f"Condition/{removed['id']}"]
+    assert lost(complete_request, running.answered(request)) == [f"Condition/{removed['id']}"]

@@ -35,88 +35,88 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def ran(installed: Path, *words: str, **settings: str) -> str:
+def printed(installed: Path, *words: str, **settings: str) -> str:
     """What ``cds-service`` prints with the topic installed."""
     environ = {k: v for k, v in os.environ.items() if not k.startswith("CDS_")}
     environ |= {"PYTHONPATH": str(installed), **settings}
-    done = programs.ran("cds_service", *words, folder=installed, environ=environ)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    process = programs.ran("cds_service", *words, folder=installed, environ=environ)
+    assert process.returncode == 0, process.stderr
+    return process.stdout
 
 
 def test_its_rule_is_listed_with_the_others_and_on_its_own(installed: Path) -> None:
-    both = {one["id"] for one in json.loads(ran(installed, "rules", "--json"))["rules"]}
+    both = {rule["id"] for rule in json.loads(printed(installed, "rules", "--json"))["rules"]}
     assert {"severe-hyponatraemia", "quinine-active"} < both
-    alone = json.loads(ran(installed, "rules", "--json", CDS_TOPICS="hyponatraemia"))["rules"]
-    assert [one["id"] for one in alone] == ["severe-hyponatraemia"]
+    alone = json.loads(printed(installed, "rules", "--json", CDS_TOPICS="hyponatraemia"))["rules"]
+    assert [rule["id"] for rule in alone] == ["severe-hyponatraemia"]
 
 
 def test_both_topics_return_their_cards(installed: Path, tmp_path: Path) -> None:
     file = tmp_path / "patient.json"
     file.write_text(json.dumps(SODIUM), encoding="utf-8")
-    said = ran(
+    output = printed(
         installed,
         *("evaluate", str(file), "--as-of", "2026-11-23", "--json"),
         CDS_TOPICS="hyponatraemia",
     )
-    (card,) = json.loads(said)["cards"]
+    (card,) = json.loads(output)["cards"]
     assert card["source"]["topic"]["code"] == "severe-hyponatraemia"
     assert card["summary"] == "Severe hyponatraemia: 119 mmol/L. Assess today"
-    assert [one["label"] for one in card["suggestions"]] == ["Order: Sodium, serum"]
+    assert [suggestion["label"] for suggestion in card["suggestions"]] == ["Order: Sodium, serum"]
     assert "limit 125 mmol/L" in card["detail"]
 
 
 def test_discovery_lists_its_service_with_its_prefetch(installed: Path) -> None:
-    asked = (
+    script = (
         "import json; from cds_service.app import create_app; "
         "from cds_service.settings import Settings; "
         "app = create_app(Settings(database_url='sqlite:///t.db'), start=False); "
         "print(json.dumps(app.test_client().get('/cds-services').get_json()))"
     )
     environ = {**os.environ, "PYTHONPATH": str(installed)}
-    done = programs.ran("-c", asked, folder=installed, environ=environ)
-    assert done.returncode == 0, done.stderr
-    services = {one["id"]: one for one in json.loads(done.stdout)["services"]}
+    process = programs.ran("-c", script, folder=installed, environ=environ)
+    assert process.returncode == 0, process.stderr
+    services = {service["id"]: service for service in json.loads(process.stdout)["services"]}
     assert {"hyponatraemia-patient-view", "leg-cramps-patient-view"} < set(services)
     assert "2951-2" in services["hyponatraemia-patient-view"]["prefetch"]["results"]
 
 
 def test_its_rule_has_a_page_and_its_patient_is_on_the_demo_page(installed: Path) -> None:
-    asked = (
+    script = (
         "import json; from cds_service.app import create_app; "
         "from cds_service.settings import Settings; "
         "app = create_app(Settings(database_url='sqlite:///d.db', demo=True)).test_client(); "
-        "told = app.post('/demo/answer', json={'patient': 'severe-hyponatraemia', "
+        "answer = app.post('/demo/answer', json={'patient': 'severe-hyponatraemia', "
         "'hook': 'patient-view'}); "
         "cramps = app.post('/demo/answer', json={'patient': 'low-magnesium'}); "
         "print(json.dumps([app.get('/rules/severe-hyponatraemia').text, app.get('/').text, "
-        "told.json['service'], cramps.json['service'], app.get('/rules/nothing').status_code]))"
+        "answer.json['service'], cramps.json['service'], app.get('/rules/nothing').status_code]))"
     )
     environ = {**os.environ, "PYTHONPATH": str(installed)}
-    done = programs.ran("-c", asked, folder=installed, environ=environ)
-    assert done.returncode == 0, done.stderr
-    page, demo, asked, of_cramps, unknown = json.loads(done.stdout)
-    for said in ("Severe hyponatraemia", "A sodium below the limit", "125 mmol/L", "serum_sodium"):
-        assert said in page
+    process = programs.ran("-c", script, folder=installed, environ=environ)
+    assert process.returncode == 0, process.stderr
+    page, demo, service, service_of_cramps, unknown = json.loads(process.stdout)
+    for text in ("Severe hyponatraemia", "A sodium below the limit", "125 mmol/L", "serum_sodium"):
+        assert text in page
     assert "A judgement of the test topic." in page
     assert "A sodium of 119 mmol/L three days ago." in demo
-    # Each patient is asked about to the topic that brought it.
-    assert (asked, of_cramps) == ("hyponatraemia-patient-view", "leg-cramps-patient-view")
+    # Each patient is sent to a service of the topic that brought it.
+    assert (service, service_of_cramps) == ("hyponatraemia-patient-view", "leg-cramps-patient-view")
     assert unknown == 404
 
 
-def told(installed: Path, *addresses: str, topics: str) -> list[str]:
+def texts_at(installed: Path, *addresses: str, topics: str) -> list[str]:
     """What a service of ``topics`` answers at each address."""
-    asked = (
+    script = (
         "import json, sys; from cds_service.app import create_app; "
         "from cds_service.settings import read_settings; "
-        "made = create_app(read_settings(database_url='sqlite:///n.db', demo=True)); "
-        "app = made.test_client(); print(json.dumps([app.get(one).text for one in sys.argv[1:]]))"
+        "app = create_app(read_settings(database_url='sqlite:///n.db', demo=True)); "
+        "client = app.test_client(); print(json.dumps([client.get(path).text for path in sys.argv[1:]]))"
     )
     environ = {**os.environ, "PYTHONPATH": str(installed), "CDS_TOPICS": topics}
-    done = programs.ran("-c", asked, *addresses, folder=installed, environ=environ)
-    assert done.returncode == 0, done.stderr
-    pages: list[str] = json.loads(done.stdout)
+    process = programs.ran("-c", script, *addresses, folder=installed, environ=environ)
+    assert process.returncode == 0, process.stderr
+    pages: list[str] = json.loads(process.stdout)
     return pages
 
 
@@ -135,7 +135,7 @@ def told(installed: Path, *addresses: str, topics: str) -> list[str]:
 def test_pages_and_documents_are_titled_by_the_topics_served(
     installed: Path, topics: str, title: str, purposes: str
 ) -> None:
-    page, report, openapi = told(installed, "/", "/report", "/openapi.json", topics=topics)
+    page, report, openapi = texts_at(installed, "/", "/report", "/openapi.json", topics=topics)
     assert f"<title>{title}: decision support, live</title>" in page
     assert f'<h1 class="hidden">{title}: decision support, live</h1>' in page
     assert f'<p class="name">{title} <span>CDS Hooks service</span></p>' in page
@@ -147,30 +147,30 @@ def test_pages_and_documents_are_titled_by_the_topics_served(
 
 
 def test_a_service_of_the_second_topic_alone_says_nothing_of_the_first(installed: Path) -> None:
-    pages = told(
+    pages = texts_at(
         installed, "/", "/report", "/openapi.json", "/cds-services", topics="hyponatraemia"
     )
     for page in pages:
         # The addresses of schemas bear the name of the package.
         assert "cramp" not in page.replace("leg-cramps-cds.example", "").casefold()
         assert "quinine" not in page
-    listed = ran(installed, "rules", CDS_TOPICS="hyponatraemia")
+    listed = printed(installed, "rules", CDS_TOPICS="hyponatraemia")
     assert "cramp" not in listed
 
 
 def test_the_page_of_its_rule_shows_the_limit_in_force(installed: Path, tmp_path: Path) -> None:
     limits = tmp_path / "limits.toml"
     limits.write_text('["serum_sodium.severe"]\nvalue = "120"\nunit = "mmol/L"\n', encoding="utf-8")
-    asked = (
+    script = (
         "from cds_service.app import create_app; from cds_service.settings import Settings; "
-        f"made = Settings(database_url='sqlite:///l.db', demo=True, limits={str(limits)!r}); "
-        "print(create_app(made).test_client().get('/rules/severe-hyponatraemia').text)"
+        f"settings = Settings(database_url='sqlite:///l.db', demo=True, limits={str(limits)!r}); "
+        "print(create_app(settings).test_client().get('/rules/severe-hyponatraemia').text)"
     )
     environ = {**os.environ, "PYTHONPATH": str(installed)}
-    done = programs.ran("-c", asked, folder=installed, environ=environ)
-    assert done.returncode == 0, done.stderr
-    assert "<td>120 mmol/L</td>" in done.stdout
-    assert "125 mmol/L" not in done.stdout
+    process = programs.ran("-c", script, folder=installed, environ=environ)
+    assert process.returncode == 0, process.stderr
+    assert "<td>120 mmol/L</td>" in process.stdout
+    assert "125 mmol/L" not in process.stdout
 
 
 def test_two_patients_of_one_name_refuse_the_start() -> None:
@@ -203,7 +203,7 @@ def test_topics_may_offer_the_same_order_but_not_another_with_its_key(tmp_path: 
         order = {"group": "Tests", "key": "test", "label": label, "resource": {}}
         if label:
             (folder / "orders.json").write_text(json.dumps([order]))
-    assert [one["label"] for one in offered_orders([*folders[:2], folders[3]])] == ["Sodium"]
+    assert [order["label"] for order in offered_orders([*folders[:2], folders[3]])] == ["Sodium"]
     with pytest.raises(StartupError, match="another order of the demo page has the key test"):
         offered_orders(folders)
 
@@ -213,17 +213,17 @@ def test_its_own_setting_comes_from_the_environment_and_from_a_site(
 ) -> None:
     file, sites = tmp_path / "patient.json", tmp_path / "sites.toml"
     file.write_text(json.dumps(SODIUM), encoding="utf-8")
-    asked = ("evaluate", str(file), "--as-of", "2026-11-23", "--json")
-    meq = ran(installed, *asked, CDS_TOPICS="hyponatraemia", CDS_SODIUM_UNIT="meq")
+    arguments = ("evaluate", str(file), "--as-of", "2026-11-23", "--json")
+    meq = printed(installed, *arguments, CDS_TOPICS="hyponatraemia", CDS_SODIUM_UNIT="meq")
     assert json.loads(meq)["cards"][0]["summary"].startswith("Severe hyponatraemia: 119 mEq/L")
     sites.write_text('[site.default]\nsodium_unit = "meq"\n', encoding="utf-8")
-    by_site = ran(installed, *asked, CDS_TOPICS="hyponatraemia", CDS_SITES=str(sites))
+    by_site = printed(installed, *arguments, CDS_TOPICS="hyponatraemia", CDS_SITES=str(sites))
     assert json.loads(by_site)["cards"][0]["summary"] == json.loads(meq)["cards"][0]["summary"]
-    listed = json.loads(ran(installed, "settings", "--json"))["settings"]
-    told = {one["variable"]: one["default"] for one in listed}
-    assert (told["CDS_SODIUM_UNIT"], told["CDS_CRAMPS"]) == ("mmol", "documented")
+    settings = json.loads(printed(installed, "settings", "--json"))["settings"]
+    defaults = {setting["variable"]: setting["default"] for setting in settings}
+    assert (defaults["CDS_SODIUM_UNIT"], defaults["CDS_CRAMPS"]) == ("mmol", "documented")
     environ = {**os.environ, "PYTHONPATH": str(installed), "CDS_SODIUM_UNIT": "pints"}
-    refused = programs.ran("cds_service", *asked, folder=installed, environ=environ)
+    refused = programs.ran("cds_service", *arguments, folder=installed, environ=environ)
     assert refused.returncode == 1
     assert "CDS_SODIUM_UNIT: Input should be 'mmol' or 'meq'." in refused.stderr
 

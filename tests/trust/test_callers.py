@@ -1,7 +1,7 @@
-"""Who may call: valid tokens pass; each attack is refused by the check that is named for it.
+"""Who may call: valid tokens pass; each attack is refused by the check named beside it.
 
-In the table of attacks every token is right in all but one thing, and the reason is looked
-at too, so a test fails when its defence is gone even if another check would still refuse.
+In the table of attacks every token is correct in all but one respect, and the reason is checked
+too, so a test fails when its defence is gone even if another check would still refuse the token.
 """
 
 from __future__ import annotations
@@ -54,10 +54,10 @@ def with_claim_text(name: str, text: str) -> str:
 
 
 def refusal(
-    authorization: str | None, *clients: Any, path: str = PATH, **kept: Any
+    authorization: str | None, *clients: Any, path: str = PATH, **parts_given: Any
 ) -> Unauthorized:
     with pytest.raises(Unauthorized) as caught:
-        callers(*clients, **kept).verify(authorization, path)
+        callers(*clients, **parts_given).verify(authorization, path)
     return caught.value
 
 
@@ -377,16 +377,16 @@ def test_a_jku_that_is_not_the_clients_own_is_refused_and_nothing_is_fetched() -
 
 @pytest.mark.parametrize("jku", [None, JKU], ids=["no jku in the token", "its own jku"])
 def test_keys_come_from_the_clients_own_jku(jku: str | None) -> None:
-    asked: list[str] = []
+    fetched: list[str] = []
 
     def fetch(url: str) -> bytes:
-        asked.append(url)
+        fetched.append(url)
         return key_set(pair())
 
     assert callers(client(jku=JKU), keys=KeySets(fetch)).verify(
         bearer(token(header={"jku": jku})), PATH
     )
-    assert asked == [JKU]
+    assert fetched == [JKU]
 
 
 @pytest.mark.parametrize(
@@ -402,42 +402,42 @@ def test_nothing_is_fetched_for_a_token_that_fails_a_check_that_needs_no_key(
 
 
 def test_a_token_is_valid_for_one_call() -> None:
-    doors = callers()
-    doors.verify(bearer(token()), PATH)
+    verifier = callers()
+    verifier.verify(bearer(token()), PATH)
 
     with pytest.raises(Unauthorized, match="used before") as caught:
-        doors.verify(bearer(token()), PATH)
+        verifier.verify(bearer(token()), PATH)
 
     assert caught.value.where == "replay"
 
 
 def test_a_new_signature_does_not_make_a_used_jti_valid_again() -> None:
-    doors = callers()
-    doors.verify(bearer(token()), PATH)
+    verifier = callers()
+    verifier.verify(bearer(token()), PATH)
 
     with pytest.raises(Unauthorized, match="used before"):
-        doors.verify(bearer(token(exp=NOW + 301)), PATH)
+        verifier.verify(bearer(token(exp=NOW + 301)), PATH)
 
 
 def test_a_token_used_for_a_service_cannot_be_used_for_its_feedback() -> None:
-    doors = callers()
-    doors.verify(bearer(token()), PATH)
+    verifier = callers()
+    verifier.verify(bearer(token()), PATH)
 
     with pytest.raises(Unauthorized, match="used before"):
-        doors.verify(bearer(token()), f"{PATH}/feedback")
+        verifier.verify(bearer(token()), f"{PATH}/feedback")
 
 
 def test_the_same_jti_from_two_clients_counts_as_two_tokens() -> None:
-    doors = callers(client(), OTHER_CLIENT)
-    doors.verify(bearer(token()), PATH)
+    verifier = callers(client(), OTHER_CLIENT)
+    verifier.verify(bearer(token()), PATH)
 
-    assert doors.verify(bearer(token(pair(name="other"), iss=OTHER_CLIENT.iss)), PATH)
+    assert verifier.verify(bearer(token(pair(name="other"), iss=OTHER_CLIENT.iss)), PATH)
 
 
 def test_a_client_with_replay_allowed_may_use_a_token_again() -> None:
-    doors = callers(client(replay="allow"))
+    verifier = callers(client(replay="allow"))
 
-    assert doors.verify(bearer(token()), PATH) == doors.verify(bearer(token()), PATH)
+    assert verifier.verify(bearer(token()), PATH) == verifier.verify(bearer(token()), PATH)
 
 
 def test_a_token_is_stored_as_a_digest_until_it_would_be_refused_anyway() -> None:
@@ -463,13 +463,13 @@ def test_an_unavailable_store_ends_the_call_with_503() -> None:
 
 
 @pytest.mark.parametrize(
-    ("lives_s", "good"),
+    ("lives_s", "accepted"),
     [(60, True), (3600, True), (3601, False), (86_400, False), (250_000_000_000, False)],
 )
-def test_a_token_that_lives_too_long_is_refused(lives_s: int, good: bool) -> None:
+def test_a_token_that_lives_too_long_is_refused(lives_s: int, accepted: bool) -> None:
     """Fault 17 of the attacks: its id would be kept until the year 9900."""
     draft = Draft(claims={"iat": NOW, "exp": NOW + lives_s})
-    if good:
+    if accepted:
         assert callers().verify(bearer(draft), PATH).iss
     else:
         assert refusal(bearer(draft)).where == "time"

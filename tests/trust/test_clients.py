@@ -72,7 +72,13 @@ def test_a_key_set_on_loopback_may_be_http(listed: Any) -> None:
     assert client.jku == "http://127.0.0.1:9000/jwks.json"
 
 
-RSA = {"kty": "RSA", "kid": "own", "alg": "RS384", "n": "w" * 342, "e": "AQAB"}  # not made: slow
+RSA = {
+    "kty": "RSA",
+    "kid": "own",
+    "alg": "RS384",
+    "n": "w" * 342,
+    "e": "AQAB",
+}  # not a real key: making one is slow
 WEAK = "_" * 170 + "w"  # 1,024 ones
 BAD: dict[str, tuple[Any, str, str]] = {
     # name: content, where it is wrong, what the message says
@@ -167,16 +173,16 @@ BAD: dict[str, tuple[Any, str, str]] = {
 }
 
 
-@pytest.mark.parametrize(("content", "where", "said"), BAD.values(), ids=BAD.keys())
+@pytest.mark.parametrize(("content", "where", "message"), BAD.values(), ids=BAD.keys())
 def test_a_list_with_a_flaw_is_refused_with_the_place_and_the_remedy(
-    content: Any, where: str, said: str, listed: Any
+    content: Any, where: str, message: str, listed: Any
 ) -> None:
     with pytest.raises(StartupError) as caught:
         load_clients(listed(content))
 
     error = caught.value
     assert where in error.where
-    assert said in str(error)
+    assert message in str(error)
     assert error.fix
     assert "CANARY" not in str(error)
     assert "\n" not in str(error)

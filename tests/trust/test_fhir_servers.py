@@ -20,7 +20,7 @@ ALLOWED = (
 
 
 @pytest.mark.parametrize(
-    ("url", "called"),
+    ("url", "expected"),
     [
         ("https://fhir.example/r4", "https://fhir.example/r4"),
         ("https://fhir.example/r4/", "https://fhir.example/r4"),
@@ -37,11 +37,11 @@ ALLOWED = (
         ("http://[::1]:8080/fhir", "http://[::1]:8080/fhir"),
     ],
 )
-def test_an_allowed_server_is_called_with_its_normalised_url(url: str, called: str) -> None:
-    found = allowed_server(url, ALLOWED)
-    assert found is not None
-    assert found[0] == called
-    assert found[0].startswith(found[1])
+def test_an_allowed_server_is_called_with_its_normalised_url(url: str, expected: str) -> None:
+    allowed = allowed_server(url, ALLOWED)
+    assert allowed is not None
+    assert allowed[0] == expected
+    assert allowed[0].startswith(allowed[1])
 
 
 REFUSED = {
@@ -53,8 +53,8 @@ REFUSED = {
     "a path above": "https://fhir.example/",
     "a path in capitals": "https://fhir.example/R4",
     "a host below": "https://x.fhir.example/r4",
-    "a host that begins alike": "https://fhir.example.evil.example/r4",
-    "a host that ends alike": "https://evilfhir.example/r4",
+    "a host that begins the same way": "https://fhir.example.evil.example/r4",
+    "a host that ends the same way": "https://evilfhir.example/r4",
     "user information": "https://user@fhir.example/r4",
     "a password": "https://user:pass@fhir.example/r4",
     "the allowed host as user": "https://fhir.example@evil.example/r4",
@@ -101,7 +101,7 @@ REFUSED = {
     "loopback as a number": "http://2130706433:8080/fhir",
     "loopback in hexadecimal": "http://0x7f000001:8080/fhir",
     "loopback in octal": "http://0177.0.0.1:8080/fhir",
-    "loopback cut short": "http://127.1:8080/fhir",
+    "loopback, abbreviated": "http://127.1:8080/fhir",
     "loopback by another number": "http://127.0.0.2:8080/fhir",
     "loopback mapped": "http://[::ffff:127.0.0.1]:8080/fhir",
     "loopback mapped, in hexadecimal": "http://[::ffff:7f00:1]:8080/fhir",
@@ -109,7 +109,7 @@ REFUSED = {
     "localhost with a dot": "http://localhost.:8080/fhir",
     "a name below localhost": "http://x.localhost:8080/fhir",
     "a zone": "http://[::1%25lo]:8080/fhir",
-    "an address cut short twice": "https://[2001::db8::1]/fhir",
+    "an address abbreviated twice": "https://[2001::db8::1]/fhir",
     "an address in digits of another script": "http://１27.0.0.1:8080/fhir",
     "the address as a number": "https://167838211:8443/fhir",
     "nothing": "",

@@ -32,7 +32,7 @@ CHECKS = [
 ]
 
 
-# Making an RSA key is slow, and alike for all algorithms that use one.
+# Making an RSA key is slow, and the same for all algorithms that use one.
 @pytest.mark.parametrize(
     "alg",
     [
@@ -41,10 +41,10 @@ CHECKS = [
     ],
 )
 def test_a_generated_key_signs_tokens_that_pass(alg: str) -> None:
-    made = pair(alg)
-    signed = sign_token(made.pem, made.kid, ISS, ENDPOINT, now=NOW, alg=alg, tenant="t1")
+    key = pair(alg)
+    signed = sign_token(key.pem, key.kid, ISS, ENDPOINT, now=NOW, alg=alg, tenant="t1")
 
-    caller = callers(client(made, algorithms=(alg,), tenants=("t1",))).verify(bearer(signed), PATH)
+    caller = callers(client(key, algorithms=(alg,), tenants=("t1",))).verify(bearer(signed), PATH)
 
     assert (caller.tenant, caller.expires) == ("t1", NOW + 300 + 60)
 
@@ -59,10 +59,10 @@ def test_a_generated_public_key_has_its_thumbprint_as_kid_and_no_private_part() 
 
 
 def test_two_tokens_differ() -> None:
-    doors = callers()
+    verifier = callers()
     for _ in range(2):
         signed = sign_token(pair().pem, pair().kid, ISS, ENDPOINT, now=NOW)
-        assert doors.verify(bearer(signed), PATH)
+        assert verifier.verify(bearer(signed), PATH)
 
 
 @pytest.mark.parametrize("alg", ["none", "HS256", "EdDSA"])
@@ -86,7 +86,7 @@ def test_a_good_token_passes_every_step() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "failed", "said"),
+    ("changes", "failed", "message"),
     [
         ({"iss": "https://x.example"}, "iss", "It is https://x.example."),
         ({"aud": "https://x.example"}, "aud", f"aud is not {ENDPOINT}. It is https://x.example."),
@@ -96,19 +96,19 @@ def test_a_good_token_passes_every_step() -> None:
     ],
 )
 def test_the_failing_step_comes_last_and_quotes_the_value_in_the_token(
-    changes: dict[str, object], failed: str, said: str
+    changes: dict[str, object], failed: str, message: str
 ) -> None:
     steps = explain_token(token(**changes), [client()], PUBLIC_URL, PATH, NOW)
 
     assert [step.name for step in steps] == CHECKS[: CHECKS.index(failed) + 1]
     assert [step.ok for step in steps] == [True] * (len(steps) - 1) + [False]
-    assert said in steps[-1].detail
+    assert message in steps[-1].detail
 
 
 def test_the_steps_say_how_often_a_token_may_be_used() -> None:
     def last(replay: str) -> str:
-        listed = client(replay=replay)
-        return explain_token(token(), [listed], PUBLIC_URL, PATH, NOW)[-1].detail
+        replaying = client(replay=replay)
+        return explain_token(token(), [replaying], PUBLIC_URL, PATH, NOW)[-1].detail
 
     assert "refuses it the second time" in last("reject")
     assert "may use a token several times" in last("allow")

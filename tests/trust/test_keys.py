@@ -42,8 +42,8 @@ def kids(sets: KeySets, kid: str) -> list[str]:
 def test_a_key_set_is_fetched_once_and_kept_for_ten_minutes() -> None:
     server, clock = Server(key_set(OLD)), Clock()
     sets = KeySets(server, clock)
-    for passed in (0, 300, 299.9):
-        clock.now += passed
+    for seconds in (0, 300, 299.9):
+        clock.now += seconds
         assert kids(sets, OLD.kid) == [OLD.kid]
     assert server.requests == 1
 
@@ -136,7 +136,7 @@ def test_threads_that_need_the_first_set_wait_for_one_fetch() -> None:
     everyone = threading.Barrier(8, timeout=10)
     looking: set[int] = set()
     all_looked = threading.Event()
-    asked = []
+    fetches = []
 
     def clock() -> float:
         # Each thread looks at the clock before it decides to wait or to fetch.
@@ -146,7 +146,7 @@ def test_threads_that_need_the_first_set_wait_for_one_fetch() -> None:
         return 0.0
 
     def slow(url: str) -> bytes:
-        asked.append(url)
+        fetches.append(url)
         assert all_looked.wait(10)
         return key_set(OLD)
 
@@ -158,7 +158,7 @@ def test_threads_that_need_the_first_set_wait_for_one_fetch() -> None:
 
     with ThreadPoolExecutor(8) as threads:
         assert list(threads.map(find, range(8))) == [[OLD.kid]] * 8
-    assert asked == [JKU]
+    assert fetches == [JKU]
 
 
 def test_a_thread_with_usable_keys_does_not_wait_for_a_slow_server() -> None:
@@ -199,7 +199,7 @@ def test_two_clients_with_one_key_address_share_only_the_fetch() -> None:
 
 
 def test_unusable_keys_in_a_fetched_set_are_left_out() -> None:
-    odd = [
+    entries = [
         {"kty": "oct", "kid": "a", "k": "c2VjcmV0"},
         {**OLD.jwk, "kid": "private", "d": "AAAA"},
         {**OLD.jwk, "kid": "encryption", "use": "enc"},
@@ -216,7 +216,7 @@ def test_unusable_keys_in_a_fetched_set_are_left_out() -> None:
         OLD.jwk,
     ]
 
-    assert [key.kid for key in read_key_set(json.dumps({"keys": odd}).encode())] == [OLD.kid]
+    assert [key.kid for key in read_key_set(json.dumps({"keys": entries}).encode())] == [OLD.kid]
 
 
 def test_a_set_with_more_than_100_keys_is_refused() -> None:
@@ -231,11 +231,11 @@ def test_a_set_with_more_than_100_keys_is_refused() -> None:
 @contextmanager
 def serving(answer: Callable[[BaseHTTPRequestHandler], None]) -> Iterator[tuple[str, list[str]]]:
     """A server on loopback: its address, and the request lines and credentials it saw."""
-    seen: list[str] = []
+    requests: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            seen.append(f"{self.path} {self.headers.get('Authorization')}")
+            requests.append(f"{self.path} {self.headers.get('Authorization')}")
             answer(self)
 
         def log_message(self, *_: object) -> None:
@@ -245,7 +245,7 @@ def serving(answer: Callable[[BaseHTTPRequestHandler], None]) -> Iterator[tuple[
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_address[1]}/jwks.json", seen
+        yield f"http://127.0.0.1:{server.server_address[1]}/jwks.json", requests
     finally:
         server.shutdown()
         thread.join()
@@ -275,9 +275,9 @@ def test_a_key_set_is_fetched_without_the_machines_own_credentials(
     netrc.write_text("machine 127.0.0.1 login us password secret\n")
     monkeypatch.setenv("NETRC", str(netrc))
 
-    with serving(answering(key_set(OLD))) as (url, seen):
+    with serving(answering(key_set(OLD))) as (url, requests):
         assert fetch_key_set(url) == key_set(OLD)
-    assert seen == ["/jwks.json None"]
+    assert requests == ["/jwks.json None"]
 
 
 @pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"])
@@ -298,11 +298,11 @@ def test_a_key_set_is_fetched_without_the_machines_own_proxies(
 
 def test_a_redirect_is_not_followed() -> None:
     with (
-        serving(answering(b"", 302, Location="/elsewhere")) as (url, seen),
+        serving(answering(b"", 302, Location="/elsewhere")) as (url, requests),
         pytest.raises(OSError, match="answered 302"),
     ):
         fetch_key_set(url)
-    assert seen == ["/jwks.json None"]
+    assert requests == ["/jwks.json None"]
 
 
 @pytest.mark.parametrize(
@@ -327,7 +327,7 @@ def test_an_answer_that_is_not_a_plain_key_set_is_an_error(
 def test_a_response_that_trickles_in_is_abandoned_at_the_deadline(part: str) -> None:
     given_up = threading.Event()
 
-    def drip(request: BaseHTTPRequestHandler) -> None:
+    def trickle(request: BaseHTTPRequestHandler) -> None:
         request.send_response(200)
         if part == "headers":
             request.flush_headers()
@@ -341,7 +341,7 @@ def test_a_response_that_trickles_in_is_abandoned_at_the_deadline(part: str) -> 
                     return
                 request.wfile.write(b" " if part != "headers" else b"-")
 
-    with serving(drip) as (url, _), pytest.raises(OSError, match=r"longer than 0\.2 s"):
+    with serving(trickle) as (url, _), pytest.raises(OSError, match=r"longer than 0\.2 s"):
         try:
             fetch_key_set(url, deadline=0.2)
         finally:

@@ -18,11 +18,11 @@ class Store:
     """A store that can become unavailable."""
 
     def __init__(self) -> None:
-        self.here = True
+        self.available = True
         self.used: set[tuple[str, str]] = set()
 
     def first_use(self, client: str, jti_digest: str, expires: float, issued: float = 0.0) -> bool:
-        if not self.here:
+        if not self.available:
             raise Unavailable("unavailable")
         first = (client, jti_digest) not in self.used
         self.used.add((client, jti_digest))
@@ -45,10 +45,10 @@ def test_the_store_decides_while_it_is_available() -> None:
 def test_without_the_store_a_token_is_valid_once_and_stays_used_afterwards() -> None:
     store = Store()
     replay = check(store)
-    store.here = False
+    store.available = False
     assert replay.first_use("ehr", "a", 100.0)
     assert not replay.first_use("ehr", "a", 100.0)
-    store.here = True
+    store.available = True
     assert not replay.first_use("ehr", "a", 100.0)
     assert replay.first_use("ehr", "b", 100.0)
 
@@ -57,21 +57,21 @@ def test_a_token_used_before_an_outage_is_not_valid_again_during_it() -> None:
     store = Store()
     replay = check(store)
     assert replay.first_use("ehr", "a", 100.0)
-    store.here = False
+    store.available = False
     assert not replay.first_use("ehr", "a", 100.0)
 
 
 def test_without_shared_memory_only_the_store_decides_and_without_it_all_are_refused() -> None:
     store = Store()
     replay = check(store, UsedTokens(buckets=1))
-    store.here = False
-    assert replay.first_use("ehr", "ended", 40.0)
+    store.available = False
+    assert replay.first_use("ehr", "expired", 40.0)
     for number in range(16):
         assert replay.first_use("ehr", f"valid {number}", 60.0)
     with pytest.raises(Unavailable, match="cannot be remembered"):
         replay.first_use("ehr", "one too many", 60.0)
     assert not replay.first_use("ehr", "valid 0", 60.0)
-    store.here = True
+    store.available = True
     assert replay.first_use("ehr", "one too many", 60.0)
     assert not replay.first_use("ehr", "one too many", 60.0)
 
@@ -109,10 +109,10 @@ def test_only_one_thread_or_process_of_a_host_uses_a_token_first() -> None:
     for child in children:
         assert os.waitpid(child, 0)[1] == 0
     os.close(writing)
-    with os.fdopen(reading) as said:
-        found = Counter(said.read().splitlines())
+    with os.fdopen(reading) as pipe:
+        uses = Counter(pipe.read().splitlines())
 
-    assert found == Counter(tokens)
+    assert uses == Counter(tokens)
     assert used.add("ehr", tokens[0], 60.0, NOW) is Noted.KNOWN
 
 
@@ -121,5 +121,5 @@ def test_checking_a_used_token_is_fast() -> None:
 
     used = UsedTokens()
     numbers = iter(range(10_000))
-    taken = timeit.timeit(lambda: used.add("ehr", str(next(numbers)), 60.0, NOW), number=5000)
-    assert taken / 5000 < 0.0005
+    seconds = timeit.timeit(lambda: used.add("ehr", str(next(numbers)), 60.0, NOW), number=5000)
+    assert seconds / 5000 < 0.0005

@@ -109,8 +109,8 @@ def key_set(*pairs: Pair) -> bytes:
 
 def encoded(part: object) -> str:
     """Base64url of ``part``: bytes as they are, anything else as JSON."""
-    octets = part if isinstance(part, bytes) else json.dumps(part).encode()
-    return urlsafe_b64encode(octets).decode().rstrip("=")
+    content = part if isinstance(part, bytes) else json.dumps(part).encode()
+    return urlsafe_b64encode(content).decode().rstrip("=")
 
 
 @dataclass
@@ -129,16 +129,16 @@ class Draft:
     raw_claims: bytes | None = None
     sign_with: str | None = None
 
-    def _kept(self, base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    def _without_none(self, base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
         return {name: value for name, value in (base | changes).items() if value is not None}
 
     def all_claims(self) -> dict[str, Any]:
         base = {"iss": ISS, "aud": ENDPOINT, "iat": NOW - 5, "exp": NOW + 300, "jti": "a-nonce"}
-        return self._kept(base, self.claims)
+        return self._without_none(base, self.claims)
 
     def all_headers(self) -> dict[str, Any]:
         base = {"alg": self.pair.jwk["alg"], "typ": "JWT", "kid": self.pair.kid}
-        return self._kept(base, self.header)
+        return self._without_none(base, self.header)
 
     def signed_part(self) -> str:
         header = self.all_headers() if self.raw_header is None else self.raw_header
@@ -156,9 +156,9 @@ class Draft:
         return f"{signed}.{encoded(hmac.digest(secret, signed.encode(), hashlib.sha256))}"
 
 
-def token(pair_: Pair | None = None, *, header: Any = None, **claims: Any) -> str:
+def token(key_pair: Pair | None = None, *, header: Any = None, **claims: Any) -> str:
     """A signed token for ``ENDPOINT`` with these headers and claims changed (None: left out)."""
-    return str(Draft(pair=pair_ or pair(), header=header or {}, claims=claims))
+    return str(Draft(pair=key_pair or pair(), header=header or {}, claims=claims))
 
 
 def bearer(compact: object) -> str:

@@ -1,1 +1,1 @@
-"""Vignettes: one clause of the clinical content each, tried on the whole program."""
+"""Vignettes: each tries one clause of the clinical content on the whole program."""

@@ -99,18 +99,20 @@ def lab(
     at: str | None = None,
     **more: Any,
 ) -> Json:
-    """A result; ``value`` is written to the JSON as the number it spells, ``unit`` None: none."""
+    """A result; ``value`` is written to the JSON as the number it spells; no unit if it is None."""
     if unit == "":
         unit = _UNITS.get(what, "mL/min/{1.73_m2}")
-    made = {"id": f"o{next(_ids)}", "status": status}
+    fields = {"id": f"o{next(_ids)}", "status": status}
     limits = {"low": low, "high": high}
-    ends = {end: {"value": fhir.number(one), "unit": unit} for end, one in limits.items() if one}
+    ends = {
+        end: {"value": fhir.number(limit), "unit": unit} for end, limit in limits.items() if limit
+    }
     if ends:
-        made["referenceRange"] = [ends]
+        fields["referenceRange"] = [ends]
     if value is not None:
-        plain = {"value": fhir.number(value), "unit": unit, "comparator": comp}
-        made["valueQuantity"] = {key: one for key, one in plain.items() if one is not None}
-    return fhir.lab(_CODES[what], None, unit, at or days_ago(ago), **(made | more))
+        quantity = {"value": fhir.number(value), "unit": unit, "comparator": comp}
+        fields["valueQuantity"] = {key: part for key, part in quantity.items() if part is not None}
+    return fhir.lab(_CODES[what], None, unit, at or days_ago(ago), **(fields | more))
 
 
 def cond(
@@ -162,11 +164,11 @@ def dose(
 ) -> dict[str, list[Json]]:
     """``dosageInstruction`` for `med`: a number of units, a number of times a day."""
     more = {"asNeededBoolean": as_needed or None, "text": text}
-    made = fhir.dosage(
+    dosage = fhir.dosage(
         value, unit, frequency, high=high, code=code, most=top,
-        **{key: one for key, one in more.items() if one},
+        **{key: extra for key, extra in more.items() if extra},
     )  # fmt: skip
-    return {"dosageInstruction": [made]}
+    return {"dosageInstruction": [dosage]}
 
 
 def because(text: str) -> dict[str, list[Json]]:
@@ -191,17 +193,17 @@ OXIDE = "magnesium oxide 400 MG Oral Tablet"
 class Vignette:
     """One sentence, one patient, and which cards must and must not result.
 
-    ``want``: ``rule:indicator`` (``rule`` alone: any), ``-rule`` for absent; the rest is about
-    the first rule wanted. Phrases are compared without case; ``|`` separates them.
+    ``expected``: ``rule:indicator`` (``rule`` alone: any), ``-rule`` for absent; the rest is about
+    the first rule expected. Phrases are compared without regard to case; ``|`` separates them.
     """
 
     sentence: str
     given: list[Json]
-    want: str
+    expected: str
     says: str = ""
-    nots: str = ""
+    omits: str = ""
     offers: str = ""
-    nooffers: str = ""
+    not_offered: str = ""
     age: int | None = 50
     sex: str | None = "female"
     drafts: list[Json] = field(default_factory=list)
@@ -213,28 +215,28 @@ class Vignette:
     patient: Json = field(default_factory=dict)
 
 
-def request_of(one: Vignette) -> Json:
+def request_of(vignette: Vignette) -> Json:
     """The hook request of a vignette."""
-    born = None if one.age is None else f"{NOW.year - one.age}-05-05"
-    person = fhir.patient(PATIENT, born, **{"gender": one.sex} | one.patient)
-    prefetch = fhir.prefetched(person, *one.given)
-    for key in one.without.split():
+    born = None if vignette.age is None else f"{NOW.year - vignette.age}-05-05"
+    person = fhir.patient(PATIENT, born, **{"gender": vignette.sex} | vignette.patient)
+    prefetch = fhir.prefetched(person, *vignette.given)
+    for key in vignette.without.split():
         del prefetch[key]
-    prefetch.update(one.prefetch)
-    for each in one.given:
+    prefetch.update(vignette.prefetch)
+    for each in vignette.given:
         if each["resourceType"] == "Encounter":
             prefetch["encounter"] = each
     hook, drafts = "patient-view", {}
-    if one.drafts:
-        hook, drafts = "order-select", fhir.drafted(*one.drafts, selected=one.pick)
-    return fhir.call(hook, prefetch, context=one.context | drafts, of=PATIENT)
+    if vignette.drafts:
+        hook, drafts = "order-select", fhir.drafted(*vignette.drafts, selected=vignette.pick)
+    return fhir.call(hook, prefetch, context=vignette.context | drafts, of=PATIENT)
 
 
 body_of = fhir.spelled
 
 
 class Program:
-    """The whole service behind its addresses, its clock at `NOW`, one for each settings."""
+    """The whole service behind its addresses, with its clock at `NOW`; one for each set of settings."""
 
     def __init__(self, folder: Path, open_until_the_end: ExitStack) -> None:
         self._folder = folder
@@ -249,41 +251,41 @@ class Program:
             self._running[key] = self._stack.enter_context(started(database, lambda: NOW, **chosen))
         return self._running[key]
 
-    def answer(self, one: Vignette) -> Json:
+    def answer(self, vignette: Vignette) -> Json:
         """Status and body that a client gets for a vignette."""
-        request = request_of(one)
-        got = self._with(one.settings).client.post(
+        request = request_of(vignette)
+        response = self._with(vignette.settings).client.post(
             f"/cds-services/leg-cramps-{request['hook']}",
             data=body_of(request),
             content_type="application/json",
         )
-        return {"status": got.status_code, **(got.get_json() or {})}
+        return {"status": response.status_code, **(response.get_json() or {})}
 
-    def cards(self, one: Vignette) -> list[Json]:
+    def cards(self, vignette: Vignette) -> list[Json]:
         """The cards of a vignette."""
-        answer = self.answer(one)
+        answer = self.answer(vignette)
         assert answer["status"] == 200, answer
         return answer["cards"]  # type: ignore[no-any-return]
 
-    def check(self, one: Vignette) -> None:
+    def check(self, vignette: Vignette) -> None:
         """Assert everything that a vignette expects."""
-        check(one, self.cards(one))
+        check(vignette, self.cards(vignette))
 
 
-def check(one: Vignette, cards: list[Json]) -> None:
+def check(vignette: Vignette, cards: list[Json]) -> None:
     """Assert that the cards are those that a vignette expects."""
     shown = {card["source"]["topic"]["code"]: card for card in cards}
-    table = {rule: card["indicator"] for rule, card in shown.items()}
+    indicators = {rule: card["indicator"] for rule, card in shown.items()}
     first = ""
-    for word in one.want.split():
+    for word in vignette.expected.split():
         if word.startswith("-"):
-            assert word[1:] not in shown, f"{word[1:]} is not wanted: {table}"
+            assert word[1:] not in shown, f"{word[1:]} is not expected: {indicators}"
             continue
         rule, _, indicator = word.partition(":")
         first = first or rule
-        assert rule in shown, f"{rule} is missing: {table}"
+        assert rule in shown, f"{rule} is missing: {indicators}"
         if indicator:
-            assert table[rule] == indicator, f"{rule} is {table[rule]}"
+            assert indicators[rule] == indicator, f"{rule} is {indicators[rule]}"
     card = shown.get(first, {"summary": "", "detail": "", "suggestions": []})
     text = (
         f"{card['summary']}\n{card['detail']}\n{card.get('source')}".lower()
@@ -291,20 +293,22 @@ def check(one: Vignette, cards: list[Json]) -> None:
         .replace("–", "-")
     )
     labels = " / ".join(each["label"] for each in card.get("suggestions", [])).lower()
-    for phrases, where, wanted in (
-        (one.says, text, True),
-        (one.nots, text, False),
-        (one.offers, labels, True),
-        (one.nooffers, labels, False),
+    for phrases, where, expected in (
+        (vignette.says, text, True),
+        (vignette.omits, text, False),
+        (vignette.offers, labels, True),
+        (vignette.not_offered, labels, False),
     ):
         for phrase in filter(None, phrases.split("|")):
             plain_phrase = phrase.lower().replace("−", "-").replace("–", "-")
-            assert (plain_phrase in where) is wanted, f"{phrase!r} wanted={wanted} in: {where}"
+            assert (plain_phrase in where) is expected, (
+                f"{phrase!r} expected={expected} in: {where}"
+            )
 
 
 def table(cases: list[Vignette]) -> Any:
     """``parametrize`` with the sentences as ids."""
     sentences = [each.sentence for each in cases]
-    twice = {each for each in sentences if sentences.count(each) > 1}
-    assert not twice, f"sentences used twice: {twice}"
-    return pytest.mark.parametrize("one", cases, ids=sentences)
+    repeated = {each for each in sentences if sentences.count(each) > 1}
+    assert not repeated, f"sentences used twice: {repeated}"
+    return pytest.mark.parametrize("vignette", cases, ids=sentences)

@@ -39,8 +39,8 @@ def vein(name: str, **more: Any) -> Json:
 
 
 MAGNESIUM = [
-    V(f"in kidney injury {name} is a treatment: adjusted, not taken off",
-      [AKI], "magnesium-ordered-renal-impairment:warning", says="half the dose", nooffers="remove", drafts=[vein(name)])
+    V(f"in kidney injury {name} is a treatment: adjusted, not removed",
+      [AKI], "magnesium-ordered-renal-impairment:warning", says="half the dose", not_offered="remove", drafts=[vein(name)])
     for name in (
         "mag sulfate 2 g", "Mag sulf 2g/50mL premix", "Magnesium 2 g IV rider", "magnesium gluconate IV",
         "Mg sulphate 20 mmol in 100 ml", "Magnesiumsulfat 50% Injektionslösung", "Cormagnesin", "Mg2+ infusion",
@@ -78,7 +78,7 @@ POTASSIUM = [
 
 REASONS = [
     V(f"magnesium by vein for {reason}: the loading dose stays",
-      [CKD4], "magnesium-ordered-renal-impairment:warning", says="loading dose unchanged", nooffers="remove",
+      [CKD4], "magnesium-ordered-renal-impairment:warning", says="loading dose unchanged", not_offered="remove",
       drafts=[vein("magnesium sulfate 4 g IV", **because(reason))])
     for reason in (
         "Severe range blood pressures", "Gestational hypertension with severe features", "Preterm labour", "PET",
@@ -110,8 +110,8 @@ LEGS = [
 
 PREGNANCIES = [
     V(f"magnesium 1.4 and {what}: nothing is drafted",
-      [lab("mg", "1.4"), GFR, K, found], "low-magnesium:warning", nooffers="magnesium oxide", age=30)
-    for what, found in (
+      [lab("mg", "1.4"), GFR, K, observation], "low-magnesium:warning", not_offered="magnesium oxide", age=30)
+    for what, observation in (
         ("a positive urine test", observed("2106-3", "hCG urine", valueCodeableConcept={"text": "Positive"})),
         ("a positive serum test", observed("2118-8", "hCG", valueCodeableConcept={"text": "Detected"})),
         ("a test without a code", observed(None, "Pregnancy test, urine", valueString="Positive")),
@@ -125,5 +125,7 @@ PREGNANCIES = [
 
 
 @table([*MAGNESIUM, *KIDNEYS, *RHYTHM, *POTASSIUM, *REASONS, *LEGS, *PREGNANCIES])
-def test_a_name_as_written_in_records_leads_to_the_card(program: Program, one: Vignette) -> None:
-    program.check(one)
+def test_a_name_as_written_in_records_leads_to_the_card(
+    program: Program, vignette: Vignette
+) -> None:
+    program.check(vignette)

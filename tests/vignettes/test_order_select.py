@@ -70,7 +70,7 @@ MALARIA = cond("Malaria", (SNOMED, "61462000"))
 
 Q = "quinine-ordered"
 QUININE = [
-    V("quinine, US", [OK_K, OK_MG], f"{Q}:critical", drafts=[quinine()], offers="remove", nooffers="potassium"),
+    V("quinine, US", [OK_K, OK_MG], f"{Q}:critical", drafts=[quinine()], offers="remove", not_offered="potassium"),
     V("quinine, UK without contraindication", [OK_K, OK_MG], f"{Q}:warning", drafts=[quinine()], settings={"jurisdiction": "uk"}),
     V("quinine, UK with a contraindication", [cond("Long QT syndrome", (SNOMED, "9651007"))], f"{Q}:critical", drafts=[quinine()], settings={"jurisdiction": "uk"}),
     V("K and Mg not fresh: both offered", [], f"{Q}:critical", drafts=[quinine()], offers="potassium|magnesium"),
@@ -98,7 +98,7 @@ QUININE = [
     V("quinidine is not quinine", [], f"-{Q}", drafts=[draft("quinidine gluconate 324 MG Extended Release Oral Tablet")]),
     V("quinine by ATC", [], Q, drafts=[draft(None, ("http://www.whocc.no/atc", "P01BC01"))]),
     V("a draft with no medication", [CRAMPS], f"-{Q} -data-not-usable", drafts=[draft(None)]),
-    V("a draft with an unknown code and no name: nobody can judge it, and that is said", [CRAMPS], f"data-not-usable:info -{Q}", drafts=[draft(None, ("urn:x", "1"))]),
+    V("a draft with an unknown code and no name: nobody can judge it, and a card says so", [CRAMPS], f"data-not-usable:info -{Q}", drafts=[draft(None, ("urn:x", "1"))]),
 ]  # fmt: skip
 
 R = "magnesium-ordered-renal-impairment"
@@ -114,12 +114,12 @@ MAGNESIUM = [
     V("Mg above range, normal renal function", [OK_GFR, lab("mg", "2.8")], f"{R}:warning", drafts=[oxide()]),
     V("renal function unknown", [], f"{R}:warning", drafts=[oxide()], says="unknown", offers="creatinine"),
     V("renal function of 13 months is unknown", [gfr("90", 400)], f"{R}:warning", drafts=[oxide()], says="unknown"),
-    V("results not fetched: could not be checked", [], f"{R}:warning", drafts=[oxide()], without="results", says="could not be checked"),
+    V("results not fetched: renal function could not be checked", [], f"{R}:warning", drafts=[oxide()], without="results", says="could not be checked"),
     V("stale 25 counts", [gfr("25", 300)], f"{R}:critical", drafts=[oxide()]),
     V("<50 is a warning", [gfr("50", comp="<")], f"{R}:warning", drafts=[oxide()]),
-    V("intravenous magnesium is treatment: never obstructed", [gfr("20")], f"{R}:warning", nooffers="remove", drafts=[draft("magnesium sulfate 500 MG/ML Injectable Solution")]),
+    V("intravenous magnesium is treatment: never obstructed", [gfr("20")], f"{R}:warning", not_offered="remove", drafts=[draft("magnesium sulfate 500 MG/ML Injectable Solution")]),
     V("milk of magnesia counts for the hazard", [gfr("20")], f"{R}:critical", drafts=[draft("Milk of Magnesia")]),
-    V("Epsom salt bath? esomeprazole magnesium does not count", [gfr("20")], f"-{R}", drafts=[draft("esomeprazole magnesium 20 MG Delayed Release Oral Capsule")]),
+    V("esomeprazole magnesium does not count", [gfr("20")], f"-{R}", drafts=[draft("esomeprazole magnesium 20 MG Delayed Release Oral Capsule")]),
     V("under 18", [gfr("20")], f"{R}:critical", drafts=[oxide()], age=14),
     V("not selected", [gfr("20")], f"-{R}", drafts=[oxide(), order("Chest x-ray")], pick=[1]),
     V("normal level, reason cramps", [OK_GFR, OK_MG], f"{N}:info -{R}", drafts=[oxide(**FOR_CRAMPS)], says="−0.18|−0.84 to 0.49"),
@@ -175,8 +175,8 @@ POTASSIUM = [
     V("renal function unknown", [OK_K], f"{H}:warning", drafts=[kcl()]),
     V("a supplement already active", [OK_K, OK_GFR, med("Klor-Con M20")], f"{H}:warning", drafts=[kcl()]),
     V("K 2.9 lowers the renal part", [lab("k", "2.9"), gfr("20")], f"{H}:warning", drafts=[kcl()]),
-    V("K 3.0 is low: at most a warning", [lab("k", "3.0"), gfr("20")], f"{H}:warning", nooffers="remove", drafts=[kcl()]),
-    V("K 2.9 softens the sparing part too", [lab("k", "2.9"), OK_GFR, med("spironolactone 25 MG Oral Tablet")], f"{H}:warning", drafts=[kcl()], says="replacement is needed|monitor", nooffers="remove"),
+    V("K 3.0 is low: at most a warning", [lab("k", "3.0"), gfr("20")], f"{H}:warning", not_offered="remove", drafts=[kcl()]),
+    V("K 2.9 softens the sparing part too", [lab("k", "2.9"), OK_GFR, med("spironolactone 25 MG Oral Tablet")], f"{H}:warning", drafts=[kcl()], says="replacement is needed|monitor", not_offered="remove"),
     V("results not fetched", [], f"{H}:warning", drafts=[kcl()], without="results", says="could not be checked"),
     V("under 18", [lab("k", "5.4")], f"{H}:critical", drafts=[kcl()], age=9),
     V("losartan potassium is not potassium", [lab("k", "5.4"), gfr("20")], f"-{H}", drafts=[draft("losartan potassium 50 MG Oral Tablet")]),
@@ -198,7 +198,7 @@ BACLOFEN = [
     V("unknown 12 months", [], f"{BR}:warning", drafts=[baclofen()]),
     V("not fetched", [], f"{BR}:warning", drafts=[baclofen()], without="results", says="could not be checked"),
     V("Beers at 65 with eGFR below 60", [gfr("50")], f"{BR}:warning", drafts=[baclofen()], age=70, says="Beers"),
-    V("already taking it: never abruptly, no removal", [gfr("20"), med("baclofen 10 MG Oral Tablet")], f"{BR}:critical", drafts=[baclofen()], says="abrupt", nooffers="remove"),
+    V("already taking it: never abruptly, no removal", [gfr("20"), med("baclofen 10 MG Oral Tablet")], f"{BR}:critical", drafts=[baclofen()], says="abrupt", not_offered="remove"),
     V("Lioresal brand", [gfr("20")], f"{BR}:critical", drafts=[draft("Lioresal 10 MG Oral Tablet")]),
     V("intrathecal is excluded", [gfr("20"), CRAMPS], f"-{BR} -{BD} -{BE}", drafts=[draft("baclofen 0.5 MG/ML Injectable Solution intrathecal")]),
     V("Gablofen is intrathecal", [gfr("20"), CRAMPS], f"-{BR}", drafts=[draft("Gablofen 50 mcg/mL")]),
@@ -232,7 +232,7 @@ OTHERS = [
     V("albumin for cramps, cirrhosis and ascites", [CIRRHOSIS, ASCITES], f"-{A}", drafts=[draft(ALB, **FOR_CRAMPS)]),
     V("albumin for cramps, cirrhosis on a diuretic", [CIRRHOSIS, med("furosemide 40 MG Oral Tablet")], f"-{A}", drafts=[draft(ALB, **FOR_CRAMPS)]),
     V("albumin without a reason, cramps documented", [CRAMPS], f"-{A}", drafts=[draft(ALB)]),
-    V("Zostrix? Albuminar brand", [], A, drafts=[draft("Albuminar-25 25% intravenous solution", **FOR_CRAMPS)]),
+    V("the brand Albuminar", [], A, drafts=[draft("Albuminar-25 25% intravenous solution", **FOR_CRAMPS)]),
     V("albuterol is not albumin", [], f"-{A}", drafts=[draft("albuterol 90 mcg inhaler", **FOR_CRAMPS)]),
     V("pramipexole for cramps", [], "dopaminergic-ordered-for-cramps:warning", drafts=[draft("pramipexole dihydrochloride 0.125 MG Oral Tablet", **FOR_CRAMPS)]),
     V("levodopa for cramps", [], "dopaminergic-ordered-for-cramps:warning", drafts=[draft("carbidopa 25 MG / levodopa 100 MG Oral Tablet", **FOR_CRAMPS)]),
@@ -267,32 +267,32 @@ OTHERS = [
     V("chest x-ray for cramps", [], "-extensive-workup-ordered", drafts=[order("Chest x-ray", **FOR_CRAMPS)]),
     V("a potassium for cramps is not an extensive workup", [], "-extensive-workup-ordered", drafts=[order("Potassium", ("http://loinc.org", "2823-3"), **FOR_CRAMPS)]),
     V("an unreadable magnesium for a selected magnesium", [OK_GFR, lab("mg", "1.4", "furlong"), CRAMPS], "data-not-usable:info", drafts=[oxide()], says="furlong"),
-    V("never for other drafts", [lab("mg", "1.4", "furlong"), CRAMPS], "-data-not-usable", drafts=[draft("amoxicillin 500 MG Oral Capsule"), oxide()], pick=[0]),
-    V("statement of quinine has no part in an order of magnesium", [statement("Quinine"), OK_GFR, OK_MG], "-quinine-ordered", drafts=[oxide(**FOR_CRAMPS)], nooffers=""),
-    V("not stale by a statement of today", [statement("baclofen 10 mg", dateAsserted=days_ago(1)), gfr("20")], f"{BR}:critical", drafts=[baclofen()], nooffers="remove"),
+    V("an unreadable magnesium is not reported for another draft", [lab("mg", "1.4", "furlong"), CRAMPS], "-data-not-usable", drafts=[draft("amoxicillin 500 MG Oral Capsule"), oxide()], pick=[0]),
+    V("a statement of quinine does not affect an order of magnesium", [statement("Quinine"), OK_GFR, OK_MG], "-quinine-ordered", drafts=[oxide(**FOR_CRAMPS)], not_offered=""),
+    V("baclofen that was stated yesterday is being taken: no removal", [statement("baclofen 10 mg", dateAsserted=days_ago(1)), gfr("20")], f"{BR}:critical", drafts=[baclofen()], not_offered="remove"),
 ]  # fmt: skip
 
 
 @table(QUININE)
-def test_quinine(program: Program, one: Vignette) -> None:
-    program.check(one)
+def test_quinine(program: Program, vignette: Vignette) -> None:
+    program.check(vignette)
 
 
 @table(MAGNESIUM)
-def test_magnesium(program: Program, one: Vignette) -> None:
-    program.check(one)
+def test_magnesium(program: Program, vignette: Vignette) -> None:
+    program.check(vignette)
 
 
 @table(POTASSIUM)
-def test_potassium(program: Program, one: Vignette) -> None:
-    program.check(one)
+def test_potassium(program: Program, vignette: Vignette) -> None:
+    program.check(vignette)
 
 
 @table(BACLOFEN)
-def test_baclofen(program: Program, one: Vignette) -> None:
-    program.check(one)
+def test_baclofen(program: Program, vignette: Vignette) -> None:
+    program.check(vignette)
 
 
 @table(OTHERS)
-def test_other_orders(program: Program, one: Vignette) -> None:
-    program.check(one)
+def test_other_orders(program: Program, vignette: Vignette) -> None:
+    program.check(vignette)

@@ -59,15 +59,15 @@ IRON = [
     V("ferritin 75 with suspected restless legs does not", [lab("ferritin", "75"), cond("Restless legs", (SNOMED, "32914008"), ver="provisional")], "-low-ferritin"),
     V("TSAT 19 with restless legs fires", [lab("ferritin", "200"), lab("tsat", "19"), RLS], "low-ferritin"),
     V("TSAT 19 without restless legs does not", [lab("tsat", "19")], "-low-ferritin"),
-    V("raised CRP: use TSAT", [lab("ferritin", "40"), lab("crp", "40")], "low-ferritin", says="even with inflammation|TSAT", nots="mislead"),
+    V("raised CRP: use TSAT", [lab("ferritin", "40"), lab("crp", "40")], "low-ferritin", says="even with inflammation|TSAT", omits="mislead"),
     V("ferritin in CKD: use TSAT", [lab("ferritin", "40"), CKD3], "low-ferritin", says="TSAT|kidney"),
-    V("no iron with TSAT over 45", [lab("ferritin", "40"), lab("tsat", "50")], "low-ferritin", nots="oral iron is"),
+    V("no iron with TSAT over 45", [lab("ferritin", "40"), lab("tsat", "50")], "low-ferritin", omits="oral iron is"),
     V("minors: no ferritin card", [lab("ferritin", "20")], "-low-ferritin", age=12),
     V("preliminary ferritin may raise", [lab("ferritin", "20", status="preliminary")], "low-ferritin", says="preliminary"),
-    V("restless legs without ferritin is asked for", [RLS], "ferritin-not-checked:info -restless-legs-mimic", offers="ferritin|transferrin", says="morning|24"),
+    V("with restless legs a missing ferritin is requested", [RLS], "ferritin-not-checked:info -restless-legs-mimic", offers="ferritin|transferrin", says="morning|24"),
     V("suspected restless legs too", [cond("Restless legs", ver="differential")], "ferritin-not-checked:info"),
     V("never without restless legs", [CRAMPS], "-ferritin-not-checked"),
-    V("ferritin ordered already: not asked for", [RLS, service("Ferritin", ("http://loinc.org", "2276-4")), service("Iron saturation", ("http://loinc.org", "2502-3"))], "-ferritin-not-checked"),
+    V("ferritin ordered already: not requested", [RLS, service("Ferritin", ("http://loinc.org", "2276-4")), service("Iron saturation", ("http://loinc.org", "2502-3"))], "-ferritin-not-checked"),
     V("cramps with restless legs: how they differ", [RLS, CRAMPS], "restless-legs-mimic:info", says="urge|stretch|dopaminergic|alpha-2-delta|augmentation"),
     V("suspected restless legs raises no mimic card", [cond("Restless legs", ver="provisional"), CRAMPS], "-restless-legs-mimic"),
     V("resolved restless legs: none", [cond("Restless legs", status="resolved"), CRAMPS], "-restless-legs-mimic -ferritin-not-checked"),
@@ -78,31 +78,31 @@ ANEMIA = [
     V("haemoglobin 11.9 g/dL, sex not known: the limit for women", [lab("hb", "11.9")], "anemia:info", sex=None),
     V("haemoglobin 10.9 in pregnancy is low", [lab("hb", "10.9"), PREGNANT], "anemia"),
     V("anaemia offers ferritin and TSAT", [lab("hb", "10")], "anemia", offers="ferritin|transferrin"),
-    V("anaemia with both fresh offers neither", [lab("hb", "10"), lab("ferritin", "200"), lab("tsat", "30")], "anemia", nooffers="ferritin|transferrin"),
+    V("anaemia with both fresh offers neither", [lab("hb", "10"), lab("ferritin", "200"), lab("tsat", "30")], "anemia", not_offered="ferritin|transferrin"),
     V("anaemia on quinine names platelets", [lab("hb", "10"), QUININE], "anemia", says="platelet"),
-    V("anaemia without quinine does not name platelets", [lab("hb", "10")], "anemia", nots="platelet"),
+    V("anaemia without quinine does not name platelets", [lab("hb", "10")], "anemia", omits="platelet"),
     V("anaemia under 18: none", [lab("hb", "8")], "-anemia", age=9),
     V("haemoglobin 1 is implausible", [lab("hb", "1"), CRAMPS], "data-not-usable -anemia"),
 ]  # fmt: skip
 
 CHECKS = [
     V("cramps without results: K, Mg and CBC offered", [CRAMPS], "electrolytes-not-checked:info", offers="potassium|magnesium|blood count", says="idiopathic"),
-    V("potassium fresh: the other two", [CRAMPS, K], "electrolytes-not-checked", offers="magnesium|blood count", nooffers="potassium"),
+    V("potassium fresh: the other two", [CRAMPS, K], "electrolytes-not-checked", offers="magnesium|blood count", not_offered="potassium"),
     V("all fresh: none", [CRAMPS, *CHECKED], "-electrolytes-not-checked"),
     V("only preliminary is not checked", [CRAMPS, lab("k", "4.0", status="preliminary"), MG, CBC], "electrolytes-not-checked", offers="potassium"),
     V("unusable magnesium is not checked", [CRAMPS, K, lab("mg", "2.0", "furlong"), CBC], "electrolytes-not-checked", offers="magnesium"),
     V("haemoglobin of 13 months is not checked", [CRAMPS, K, MG, lab("hb", "14", ago=396)], "electrolytes-not-checked", offers="blood count"),
     V("a CBC panel counts as checked", [CRAMPS, K, MG, lab("cbc", hasMember=[{"reference": "Observation/x"}])], "-electrolytes-not-checked"),
     V("ordered magnesium is not offered", [CRAMPS, K, CBC, service("Magnesium", ("http://loinc.org", "19123-9"))], "-electrolytes-not-checked"),
-    V("an ordered BMP leaves magnesium and CBC", [CRAMPS, service("BMP", ("http://loinc.org", "51990-0"))], "electrolytes-not-checked", offers="magnesium|blood", nooffers="potassium"),
+    V("an ordered BMP leaves magnesium and CBC", [CRAMPS, service("BMP", ("http://loinc.org", "51990-0"))], "electrolytes-not-checked", offers="magnesium|blood", not_offered="potassium"),
     V("an order of 31 days is past", [CRAMPS, K, CBC, service("Magnesium", ("http://loinc.org", "19123-9"), ago=31)], "electrolytes-not-checked", offers="magnesium"),
-    V("a haemoglobin ordered alone is no CBC", [CRAMPS, K, MG, service("Haemoglobin", ("http://loinc.org", "718-7"))], "electrolytes-not-checked", offers="blood count"),
-    V("an ordered CBC is one", [CRAMPS, K, MG, service("CBC", ("http://loinc.org", "58410-2"))], "-electrolytes-not-checked"),
+    V("a haemoglobin ordered alone is not a CBC", [CRAMPS, K, MG, service("Haemoglobin", ("http://loinc.org", "718-7"))], "electrolytes-not-checked", offers="blood count"),
+    V("an ordered CBC counts as a CBC", [CRAMPS, K, MG, service("CBC", ("http://loinc.org", "58410-2"))], "-electrolytes-not-checked"),
     V("no cramps: none", [], "-electrolytes-not-checked -first-line-measures"),
     V("cramps assumed", [], "electrolytes-not-checked first-line-measures", settings={"cramps": "assumed"}),
-    V("results not fetched: cannot tell, data-not-usable speaks", [CRAMPS], "data-not-usable -electrolytes-not-checked", without="results"),
-    V("conditions not fetched: data-not-usable speaks", [], "data-not-usable:info -first-line-measures", without="conditions"),
-    V("medications not fetched: data-not-usable speaks", [], "data-not-usable:info", without="medicationRequests medicationStatements"),
+    V("results not fetched: cannot tell, data-not-usable is shown", [CRAMPS], "data-not-usable -electrolytes-not-checked", without="results"),
+    V("conditions not fetched: data-not-usable is shown", [], "data-not-usable:info -first-line-measures", without="conditions"),
+    V("medications not fetched: data-not-usable is shown", [], "data-not-usable:info", without="medicationRequests medicationStatements"),
     V("cramps under 18: none", [CRAMPS], "-electrolytes-not-checked -first-line-measures", age=15),
 ]  # fmt: skip
 
@@ -110,7 +110,7 @@ TEXTS = [
     *[V(f"cramps by text: {text}", [cond(text)], "first-line-measures:info") for text in ("Leg cramps", "Calf cramp", "Nocturnal cramps", "Night cramps in legs", "Muscle cramp", "Cramps of lower limb", "Lower limb cramp", "Charley horse", "Nocturnal leg cramps, severe", "Cramp in calf")],
     *[V(f"no cramps by text: {text}", [cond(text)], "-first-line-measures") for text in ("No leg cramps", "Denies leg cramps", "Without muscle cramps", "Menstrual cramps", "Abdominal cramps", "Writer's cramp", "Muscle spasm", "Abdominal muscle cramps")],
     V("R25.2 counts", [cond(None, (ICD10, "R25.2"))], "first-line-measures"),
-    V("45352006 spasm does not", [cond(None, (SNOMED, "45352006"))], "-first-line-measures"),
+    V("45352006 spasm does not count", [cond(None, (SNOMED, "45352006"))], "-first-line-measures"),
     V("449917004 counts", [cond(None, (SNOMED, "449917004"))], "first-line-measures"),
     V("suspected cramps do not count", [cond("Leg cramps", ver="provisional")], "-first-line-measures"),
     V("resolved cramps do not count", [cond("Leg cramps", status="resolved")], "-first-line-measures"),
@@ -118,11 +118,11 @@ TEXTS = [
     V("entered in error", [cond("Leg cramps", ver="entered-in-error")], "-first-line-measures"),
     V("recurrence counts", [cond("Leg cramps", status="recurrence")], "first-line-measures"),
     V("no status, no abatement counts", [cond("Leg cramps", status=None)], "first-line-measures"),
-    V("no status but abated does not", [cond("Leg cramps", status=None, abatementDateTime="2025-01-01")], "-first-line-measures"),
+    V("no status but abated does not count", [cond("Leg cramps", status=None, abatementDateTime="2025-01-01")], "-first-line-measures"),
     V("the encounter's reason counts", [visit("Leg cramps at night")], "first-line-measures", context={"encounterId": "e1"}),
-    V("another encounter's does not", [visit("Leg cramps at night")], "-first-line-measures", context={"encounterId": "e9"}),
+    V("the reason of another encounter does not count", [visit("Leg cramps at night")], "-first-line-measures", context={"encounterId": "e9"}),
     V("an encounter's reason about something else", [visit("Cough")], "-first-line-measures", context={"encounterId": "e1"}),
-    V("first-line words", [CRAMPS, *CHECKED], "first-line-measures:info", says="stretch|dorsiflexion|massage|ice|baclofen|cirrhosis|limited", nots="guideline"),
+    V("the words of the first-line card", [CRAMPS, *CHECKED], "first-line-measures:info", says="stretch|dorsiflexion|massage|ice|baclofen|cirrhosis|limited", omits="guideline"),
 ]  # fmt: skip
 
 FURO = med("furosemide 40 MG Oral Tablet")
@@ -135,14 +135,14 @@ LIVER = [
     V("low magnesium makes it a warning", [CIRRHOSIS, FURO, lab("mg", "1.4")], "cirrhosis-cramps:warning low-magnesium"),
     V("a stale low potassium does not", [CIRRHOSIS, FURO, lab("k", "3.2", ago=40)], "cirrhosis-cramps:info"),
     V("offers what is older than 30 days", [CIRRHOSIS, FURO, lab("k", "4", ago=31), lab("mg", "2", ago=31)], "cirrhosis-cramps", offers="potassium|magnesium|sodium|creatinine"),
-    V("offers nothing that is fresh", [CIRRHOSIS, FURO, K, MG, lab("na", "138"), lab("creat", "0.8"), gfr("90")], "cirrhosis-cramps", nooffers="potassium|magnesium|sodium|creatinine"),
-    V("baclofen named with eGFR 60", [lab("na", "138"), CIRRHOSIS, FURO, gfr("60")], "cirrhosis-cramps", says="baclofen|10 mg/day|30 mg/day", nooffers="baclofen"),
-    V("baclofen dose not named with unknown eGFR", [CIRRHOSIS, FURO], "cirrhosis-cramps", nots="30 mg"),
-    V("baclofen dose not named with encephalopathy", [CIRRHOSIS, FURO, gfr("80"), ENCEPHALOPATHY], "cirrhosis-cramps", nots="30 mg"),
-    V("baclofen dose not named with past encephalopathy", [CIRRHOSIS, FURO, gfr("80"), cond("Hepatic encephalopathy", (SNOMED, "13920009"), status="resolved")], "cirrhosis-cramps", nots="30 mg"),
-    V("baclofen dose not named with a sedative", [CIRRHOSIS, FURO, gfr("80"), med("lorazepam 1 MG Oral Tablet")], "cirrhosis-cramps", nots="30 mg"),
-    V("albumin named with ascites", [CIRRHOSIS, CRAMPS, ASCITES], "cirrhosis-cramps", says="20–40 g", nooffers="albumin"),
-    V("albumin not named without ascites and diuretic", [CIRRHOSIS, CRAMPS], "cirrhosis-cramps", nots="20–40 g"),
+    V("offers nothing that is fresh", [CIRRHOSIS, FURO, K, MG, lab("na", "138"), lab("creat", "0.8"), gfr("90")], "cirrhosis-cramps", not_offered="potassium|magnesium|sodium|creatinine"),
+    V("baclofen named with eGFR 60", [lab("na", "138"), CIRRHOSIS, FURO, gfr("60")], "cirrhosis-cramps", says="baclofen|10 mg/day|30 mg/day", not_offered="baclofen"),
+    V("baclofen dose not named with unknown eGFR", [CIRRHOSIS, FURO], "cirrhosis-cramps", omits="30 mg"),
+    V("baclofen dose not named with encephalopathy", [CIRRHOSIS, FURO, gfr("80"), ENCEPHALOPATHY], "cirrhosis-cramps", omits="30 mg"),
+    V("baclofen dose not named with past encephalopathy", [CIRRHOSIS, FURO, gfr("80"), cond("Hepatic encephalopathy", (SNOMED, "13920009"), status="resolved")], "cirrhosis-cramps", omits="30 mg"),
+    V("baclofen dose not named with a sedative", [CIRRHOSIS, FURO, gfr("80"), med("lorazepam 1 MG Oral Tablet")], "cirrhosis-cramps", omits="30 mg"),
+    V("albumin named with ascites", [CIRRHOSIS, CRAMPS, ASCITES], "cirrhosis-cramps", says="20–40 g", not_offered="albumin"),
+    V("albumin not named without ascites and diuretic", [CIRRHOSIS, CRAMPS], "cirrhosis-cramps", omits="20–40 g"),
     V("incapacitating cramps: reduce or stop the diuretic", [CIRRHOSIS, FURO], "cirrhosis-cramps", says="incapacitating"),
     V("under 18: none", [CIRRHOSIS, FURO], "-cirrhosis-cramps", age=16),
     V("K74.60 by code alone", [cond(None, (ICD10, "K74.60")), FURO], "cirrhosis-cramps"),
@@ -153,7 +153,7 @@ LIVER = [
 QUININES = [
     V("quinine active, US", [QUININE], "quinine-active:critical", says="boxed", offers="blood count"),
     V("quinine: a haemoglobin ordered alone leaves the CBC", [QUININE, service("Haemoglobin", ("http://loinc.org", "718-7"))], "quinine-active:critical", offers="blood count"),
-    V("quinine: an ordered CBC is not offered", [QUININE, service("CBC", ("http://loinc.org", "58410-2"))], "quinine-active:critical", nooffers="blood count"),
+    V("quinine: an ordered CBC is not offered", [QUININE, service("CBC", ("http://loinc.org", "58410-2"))], "quinine-active:critical", not_offered="blood count"),
     V("quinine active, UK", [QUININE], "quinine-active:warning", settings={"jurisdiction": "uk"}),
     V("Qualaquin", [med("Qualaquin 324 MG Oral Capsule")], "quinine-active:critical"),
     V("by ATC P01BC01", [med(None, ("http://www.whocc.no/atc", "P01BC01"))], "quinine-active"),
@@ -170,7 +170,7 @@ QUININES = [
     V("names long QT", [QUININE, cond("Long QT syndrome", (SNOMED, "9651007"))], "quinine-active:critical", says="QT"),
     V("names myasthenia", [QUININE, cond("Myasthenia gravis", (SNOMED, "91637004"))], "quinine-active", says="myasthenia"),
     V("names low platelets", [QUININE, lab("plt", "90")], "quinine-active", says="90"),
-    V("under 18 speaks", [QUININE], "quinine-active:critical", age=10),
+    V("quinine is reported under 18", [QUININE], "quinine-active:critical", age=10),
     *[V(f"quinine {status} is not active", [med("quinine sulfate 324 MG Oral Capsule", status=status)], "-quinine-active") for status in ("completed", "stopped", "cancelled", "on-hold", "entered-in-error", "draft")],
     V("do not perform is not active", [med("quinine sulfate 324 MG Oral Capsule", doNotPerform=True)], "-quinine-active"),
     V("not taken is not active", [statement("Quinine", "not-taken")], "-quinine-active"),
@@ -200,14 +200,14 @@ RENAL = [
     V("advanced CKD without cramps, no supplement", [CKD4], "-magnesium-in-renal-impairment"),
     V("eGFR 25 with cramps, no supplement", [CRAMPS, gfr("25")], "magnesium-in-renal-impairment:info"),
     V("eGFR 45 with cramps, no supplement", [CRAMPS, gfr("45")], "-magnesium-in-renal-impairment"),
-    V("speaks under 18", [TAKES, gfr("20")], "magnesium-in-renal-impairment:critical", age=12),
+    V("the hazard is reported under 18", [TAKES, gfr("20")], "magnesium-in-renal-impairment:critical", age=12),
     V("Mag-Ox 400 brand", [med("Mag-Ox 400"), gfr("20")], "magnesium-in-renal-impairment:critical"),
     V("Slow-Mag brand", [statement("Slow-Mag 64 mg"), gfr("20")], "magnesium-in-renal-impairment:critical"),
     V("a newer statement of stopping does not end a hazard", [TAKES, statement(OXIDE, "stopped", dateAsserted=days_ago(2)), gfr("20")], "magnesium-in-renal-impairment:critical"),
     V("creatinine alone: computed, said so", [TAKES, lab("creat", "2.6")], "magnesium-in-renal-impairment:critical", says="comput"),
     V("CKD-EPI 2021: man of 60 with 1.33 is above 60", [TAKES, lab("creat", "1.33")], "-magnesium-in-renal-impairment", age=60, sex="male"),
     V("CKD-EPI 2021: man of 60 with 1.40 is below 60", [TAKES, lab("creat", "1.40")], "magnesium-in-renal-impairment:warning", age=60, sex="male"),
-    V("low and impaired: no dose beside the warning", [TAKES, gfr("25"), lab("mg", "1.4")], "low-magnesium magnesium-in-renal-impairment:warning", nots="484"),
+    V("low and impaired: no dose beside the warning", [TAKES, gfr("25"), lab("mg", "1.4")], "low-magnesium magnesium-in-renal-impairment:warning", omits="484"),
 ]  # fmt: skip
 
 BENEFIT = [
@@ -230,7 +230,7 @@ MIMICS = [
     V("claudication with cramps", [CRAMPS, cond("Intermittent claudication", (SNOMED, "63491006"))], "claudication-mimic:warning specialist-referral"),
     V("neurogenic claudication is nerve, not artery", [CRAMPS, cond("Neurogenic claudication", (SNOMED, "303081002"))], "neuropathy-mimic -claudication-mimic"),
     V("claudication without cramps", [cond("Intermittent claudication", (SNOMED, "63491006"))], "-claudication-mimic"),
-    V("the referral is not the claudication card's", [CRAMPS, cond("Intermittent claudication")], "claudication-mimic", nooffers="referral"),
+    V("the referral is not the claudication card's", [CRAMPS, cond("Intermittent claudication")], "claudication-mimic", not_offered="referral"),
     V("neuropathy", [CRAMPS, cond("Peripheral neuropathy", (SNOMED, "42658009"))], "neuropathy-mimic:info", says="burning|tingling"),
     V("radiculopathy", [CRAMPS, cond("Lumbar radiculopathy", (SNOMED, "128196005"))], "neuropathy-mimic:info specialist-referral"),
     V("spinal stenosis", [CRAMPS, cond("Spinal stenosis of lumbar region", (SNOMED, "18347007"))], "neuropathy-mimic:info"),
@@ -246,7 +246,7 @@ MIMICS = [
     V("HbA1c in mmol/mol", [CRAMPS, lab("a1c", "36", "mmol/mol")], "-diabetes-not-screened", age=70),
     V("diabetes known", [CRAMPS, cond("Type 2 diabetes mellitus", (SNOMED, "44054006"))], "-diabetes-not-screened", age=70),
     V("HbA1c ordered", [CRAMPS, service("HbA1c", ("http://loinc.org", "4548-4"))], "-diabetes-not-screened", age=70),
-    V("a metabolic panel ordered holds glucose", [CRAMPS, service("BMP", ("http://loinc.org", "51990-0"))], "-diabetes-not-screened", age=70),
+    V("an ordered metabolic panel includes glucose", [CRAMPS, service("BMP", ("http://loinc.org", "51990-0"))], "-diabetes-not-screened", age=70),
     V("no birth date: no age rule", [CRAMPS], "-diabetes-not-screened", age=None),
     V("severe cramps by coded severity", [cond("Leg cramps", severity={"coding": [{"system": SNOMED, "code": "24484000"}]})], "specialist-referral:info", offers="referral"),
     V("severe by severity text", [cond("Leg cramps", severity={"text": "Severe"})], "specialist-referral"),
@@ -268,7 +268,7 @@ DRUGS = [
     V("without cramps none", [FURO], "-cramp-inducing-medication"),
     V("pravastatin brand Pravachol", [CRAMPS, med("Pravachol 40 MG Oral Tablet")], "cramp-inducing-medication"),
     V("amoxicillin does not", [CRAMPS, med("amoxicillin 500 MG Oral Capsule")], "-cramp-inducing-medication"),
-    V("ibuprofen at 65", [CRAMPS, med("ibuprofen 400 MG Oral Tablet")], "analgesic-use:info", age=70, nots="ineffective"),
+    V("ibuprofen at 65", [CRAMPS, med("ibuprofen 400 MG Oral Tablet")], "analgesic-use:info", age=70, omits="ineffective"),
     V("ibuprofen at 50", [CRAMPS, med("ibuprofen 400 MG Oral Tablet")], "-analgesic-use"),
     V("ibuprofen with eGFR 59", [CRAMPS, med("ibuprofen 400 MG Oral Tablet"), gfr("59")], "analgesic-use"),
     V("ibuprofen with cirrhosis", [CRAMPS, med("ibuprofen 400 MG Oral Tablet"), CIRRHOSIS], "analgesic-use"),
@@ -289,34 +289,34 @@ DRUGS = [
 
 
 def _all(*tables: list[Vignette]) -> list[Vignette]:
-    return [one for each in tables for one in each]
+    return [vignette for each in tables for vignette in each]
 
 
 @table(_all(IRON, ANEMIA))
-def test_blood(program: Program, one: Vignette) -> None:
-    program.check(one)
+def test_blood(program: Program, vignette: Vignette) -> None:
+    program.check(vignette)
 
 
 @table(_all(CHECKS, TEXTS))
-def test_cramps_and_workup(program: Program, one: Vignette) -> None:
-    program.check(one)
+def test_cramps_and_workup(program: Program, vignette: Vignette) -> None:
+    program.check(vignette)
 
 
 @table(_all(LIVER, QUININES))
-def test_liver_and_quinine(program: Program, one: Vignette) -> None:
-    program.check(one)
+def test_liver_and_quinine(program: Program, vignette: Vignette) -> None:
+    program.check(vignette)
 
 
 @table(_all(RENAL, BENEFIT))
-def test_magnesium_taken(program: Program, one: Vignette) -> None:
-    program.check(one)
+def test_magnesium_taken(program: Program, vignette: Vignette) -> None:
+    program.check(vignette)
 
 
 @table(MIMICS)
-def test_mimics(program: Program, one: Vignette) -> None:
-    program.check(one)
+def test_mimics(program: Program, vignette: Vignette) -> None:
+    program.check(vignette)
 
 
 @table(DRUGS)
-def test_drugs(program: Program, one: Vignette) -> None:
-    program.check(one)
+def test_drugs(program: Program, vignette: Vignette) -> None:
+    program.check(vignette)

@@ -18,17 +18,17 @@ MODULES = (electrolytes, test_order_select, test_patient_view, test_second_editi
 PATIENTS = [
     one
     for module in MODULES
-    for listed in vars(module).values()
-    if isinstance(listed, list)
-    for one in listed
+    for vignettes in vars(module).values()
+    if isinstance(vignettes, list)
+    for one in vignettes
     if isinstance(one, Vignette)
 ]
 
 
 def test_the_advice_comes_first_and_is_short(program: Program) -> None:
     offenders = []
-    for one in PATIENTS:
-        for card in program.answer(one).get("cards", ()):
+    for vignette in PATIENTS:
+        for card in program.answer(vignette).get("cards", ()):
             rule, detail = card["source"]["topic"]["code"], card["detail"]
             advice = HEADING.split(detail, maxsplit=1)[0]
             words = len(advice.split())
@@ -36,7 +36,7 @@ def test_the_advice_comes_first_and_is_short(program: Program) -> None:
                 offenders.append(f"{rule}: {words} words: {advice}")
             if ".example" in card["source"].get("url", ""):
                 offenders.append(f"{rule}: {card['source']['url']}")
-            said = AMERICAN.search(f"{card['summary']}\n{advice}")
-            if said:
-                offenders.append(f"{rule}: {said[0]}")
+            american = AMERICAN.search(f"{card['summary']}\n{advice}")
+            if american:
+                offenders.append(f"{rule}: {american[0]}")
     assert not offenders, "\n".join(offenders)

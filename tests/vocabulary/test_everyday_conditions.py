@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from hooks.knowledge.vocabulary import CONDITIONS, ORDERS
 
-# The concepts, then the texts that say them, one a line.
-SAYS = {
+# The concepts, then the texts that name them, one per line.
+TEXTS_OF = {
     "ckd_any ckd_stage_4_5": """
 Renal failure, end-stage
 Kidney failure, terminal
@@ -362,12 +362,12 @@ Acute kidney injury, chronic limb ischaemia
 """,
 }
 
-SAYS_ROWS = [
-    (text, concepts) for concepts, texts in SAYS.items() for text in texts.strip().splitlines()
+TEXT_ROWS = [
+    (text, concepts) for concepts, texts in TEXTS_OF.items() for text in texts.strip().splitlines()
 ]
 
 # What an order covers, then the orders. Imaging the veins of a leg is not an extensive work-up.
-COVERS = {
+ORDERS_OF = {
     "": """
 US venous duplex lower extremity left
 Doppler venous leg left
@@ -400,16 +400,16 @@ CT angiography leg
 """,
 }
 
-COVERS_ROWS = [
-    (text, concepts) for concepts, texts in COVERS.items() for text in texts.strip().splitlines()
+ORDER_ROWS = [
+    (text, concepts) for concepts, texts in ORDERS_OF.items() for text in texts.strip().splitlines()
 ]
 
 
 def test_the_concepts_of_a_condition_as_written_in_records() -> None:
-    found = {text: CONDITIONS.concepts((), (text,)) for text, _ in SAYS_ROWS}
-    assert found == {text: set(concepts.split()) for text, concepts in SAYS_ROWS}
+    found = {text: CONDITIONS.concepts((), (text,)) for text, _ in TEXT_ROWS}
+    assert found == {text: set(concepts.split()) for text, concepts in TEXT_ROWS}
 
 
 def test_what_an_order_as_written_in_records_covers() -> None:
-    found = {text: ORDERS.concepts((), (text,)) for text, _ in COVERS_ROWS}
-    assert found == {text: set(covered.split()) for text, covered in COVERS_ROWS}
+    found = {text: ORDERS.concepts((), (text,)) for text, _ in ORDER_ROWS}
+    assert found == {text: set(covered.split()) for text, covered in ORDER_ROWS}

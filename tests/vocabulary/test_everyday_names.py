@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hooks.knowledge.vocabulary import MEDICATIONS
 
-# What they are, then the names, one a line.
+# What they are, then the names, one per line.
 OF_CLASS = {
     "magnesium magnesium_intravenous": """
 mag sulfate 2 g

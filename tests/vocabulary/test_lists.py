@@ -1,4 +1,4 @@
-"""The data files are complete, and invalid files are refused with file, line and fix."""
+"""The data files are complete, and invalid files are refused with file, line and remedy."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ ROW = "http://loinc.org,2823-3,Potassium,true,a page\n"
 
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_every_code_list_is_read_and_not_empty(folder: str) -> None:
-    in_folder = [e for e in ROOT.joinpath("codelists", folder).iterdir() if e.name.endswith(".csv")]
+    in_folder = [
+        file for file in ROOT.joinpath("codelists", folder).iterdir() if file.name.endswith(".csv")
+    ]
     lists = code_lists(folder)
     assert len(lists) == len(in_folder)
     for entry in lists:
@@ -36,14 +38,24 @@ def test_every_code_list_is_read_and_not_empty(folder: str) -> None:
         for row in entry.rows:
             assert row.display, (entry.concept, row.code)
             assert row.source, (entry.concept, row.code)
-            unseen = row.source.startswith("general knowledge")
-            assert not (row.verified and unseen), (entry.concept, row.code)
+            from_memory = row.source.startswith("general knowledge")
+            assert not (row.verified and from_memory), (entry.concept, row.code)
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_no_code_is_both_included_in_and_excluded_from_a_concept(folder: str) -> None:
-    included = {(e.concept, r.code) for e in code_lists(folder) if not e.excludes for r in e.rows}
-    excluded = {(e.concept, r.code) for e in code_lists(folder) if e.excludes for r in e.rows}
+    included = {
+        (code_list.concept, r.code)
+        for code_list in code_lists(folder)
+        if not code_list.excludes
+        for r in code_list.rows
+    }
+    excluded = {
+        (code_list.concept, r.code)
+        for code_list in code_lists(folder)
+        if code_list.excludes
+        for r in code_list.rows
+    }
     assert not included & excluded
 
 
@@ -92,7 +104,7 @@ REFUSED_CODES = [
     ("a malformed code", HEAD + ROW + "http://loinc.org,2951-3,Na,true,a page\n", "x.csv:3"),
     ("an unknown system", HEAD + "urn:x,1,K,true,a page\n", "x.csv:2"),
     ("a code twice", HEAD + ROW + ROW, "x.csv:3"),
-    ("no word on verification", HEAD + "http://loinc.org,2823-3,K,,a page\n", "x.csv:2"),
+    ("not said whether it is verified", HEAD + "http://loinc.org,2823-3,K,,a page\n", "x.csv:2"),
     ("no source", HEAD + "http://loinc.org,2823-3,K,true,\n", "x.csv:2"),
 ]
 

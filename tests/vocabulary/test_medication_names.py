@@ -283,8 +283,8 @@ CODED = [
         [Coding("https://www.whocc.no/atc/", "c03ca01")],
         "diuretic_loop",
     ),
-    ("the topical ATC code beats the name", [Coding(ATC, "M02AA15", "diclofenac")], ""),
-    ("the eye's ATC code beats the name", [Coding(ATC, "S01BC03", "diclofenac")], ""),
+    ("the topical ATC code overrides the name", [Coding(ATC, "M02AA15", "diclofenac")], ""),
+    ("the ATC code for the eye overrides the name", [Coding(ATC, "S01BC03", "diclofenac")], ""),
     ("glucosamine is not an NSAID", [Coding(ATC, "M01AX05", "glucosamine")], ""),
     (
         "an ACE inhibitor with a diuretic",
@@ -302,12 +302,12 @@ CODED = [
         "magnesium sedative",
     ),
     (
-        "the form beats the code of the ingredient",
+        "the form overrides the code of the ingredient",
         [Coding(RXNORM, "1292", "20 ML baclofen 2 MG/ML Injection")],
         "baclofen_intrathecal",
     ),
     (
-        "a homeopathic potency beats the code",
+        "a homeopathic potency overrides the code",
         [Coding(RXNORM, "9071", "quinine sulfate 12 [hp_X] Oral Tablet")],
         "",
     ),

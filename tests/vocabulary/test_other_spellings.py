@@ -1,4 +1,4 @@
-"""Names and codes as records of other countries, registers and interfaces write them."""
+"""Names and codes as records in other countries, registers and interfaces write them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Analytes of results, and what an order covers: by code, else by careful words."""
+"""Analytes of results, and what an order covers: by code, or else by careful matching of words."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ CODED = [
     ("LOINC by OID", "urn:oid:2.16.840.1.113883.6.1", "2823-3", "", "potassium"),
     ("potassium in urine, whatever the display", LOINC, "2828-2", "Potassium", ""),
     (
-        "an unlisted LOINC code leaves the words to speak",
+        "after an unlisted LOINC code the words decide",
         LOINC,
         "32698-3",
         "Magnesium",

@@ -1,12 +1,12 @@
 """Every product name of the shared RxNorm list, through medication matching.
 
-The counts and the lists below were read name by name when they were written (the matched names
+When the counts and lists below were written, they were checked name by name (the matched names
 of each class, and the names that nearly match: every name with "magnes", "potassium", "quin",
 "baclofen", and the stems of the other classes). A change here is a change of what the service
-takes a product for: read the names that come and go before changing a number.
+takes a product for: read the names that are added and removed before changing a number.
 
-The small classes are kept as RXCUIs. Decided there: magnesium salicylate is an NSAID and no
-magnesium; a multivitamin (three companions) with less than 100 mg of a magnesium salt is none;
+The small classes are kept as RXCUIs. It was decided that magnesium salicylate is an NSAID and not
+magnesium, nor is a multivitamin (three companions) with less than 100 mg of a magnesium salt;
 a brand in brackets adds nothing to the ingredients before it (calcium carbonate [Maalox ...]).
 """
 
@@ -97,14 +97,14 @@ LISTS = {
 @cache
 def _classes() -> dict[str, dict[str, str]]:
     """Class to {RXCUI: name}."""
-    found: dict[str, dict[str, str]] = {concept: {} for concept in MEDICATIONS.known}
+    products: dict[str, dict[str, str]] = {concept: {} for concept in MEDICATIONS.known}
     with shared_path("rxnorm-names.tsv").open(encoding="utf-8", newline="") as file:
         reader = csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
         assert next(reader) == ["rxcui", "name"]
         for rxcui, name in reader:
             for concept in MEDICATIONS.concepts((), (name,)):
-                found[concept][rxcui] = name
-    return found
+                products[concept][rxcui] = name
+    return products
 
 
 def test_every_class_has_an_expected_count() -> None:
@@ -141,7 +141,9 @@ NEVER = [
 ]
 
 
-@pytest.mark.parametrize(("part", "concept"), NEVER, ids=[f"{p} is no {c}" for p, c in NEVER])
+@pytest.mark.parametrize(
+    ("part", "concept"), NEVER, ids=[f"{part} is not {concept}" for part, concept in NEVER]
+)
 def test_a_name_with_this_in_it_is_never_of_the_class(part: str, concept: str) -> None:
     wrong = [name for name in _classes()[concept].values() if part in name.lower()]
     assert wrong == []

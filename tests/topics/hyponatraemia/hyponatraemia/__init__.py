@@ -125,7 +125,7 @@ TOPIC = Topic(
             id="hyponatraemia-patient-view",
             hook=PATIENT_VIEW,
             title="Hyponatraemia",
-            description="Says a severe hyponatraemia when the chart is opened.",
+            description="Reports severe hyponatraemia when the chart is opened.",
             rules=(severe_hyponatraemia,),
         ),
     ),
