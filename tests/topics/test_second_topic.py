@@ -111,7 +111,8 @@ def texts_at(installed: Path, *addresses: str, topics: str) -> list[str]:
         "import json, sys; from cds_service.app import create_app; "
         "from cds_service.settings import read_settings; "
         "app = create_app(read_settings(database_url='sqlite:///n.db', demo=True)); "
-        "client = app.test_client(); print(json.dumps([client.get(path).text for path in sys.argv[1:]]))"
+        "client = app.test_client(); "
+        "print(json.dumps([client.get(path).text for path in sys.argv[1:]]))"
     )
     environ = {**os.environ, "PYTHONPATH": str(installed), "CDS_TOPICS": topics}
     process = programs.ran("-c", script, *addresses, folder=installed, environ=environ)
