@@ -7,7 +7,7 @@ unavailable (an error instead), partial (some of it).
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
@@ -16,35 +16,28 @@ import msgspec
 
 from cds_service.calls.envelope import RESULTS, Envelope, LazyPrefetch
 from cds_service.core.facts import Kind, State
-from cds_service.core.kinds import KINDS, REPORTED_WITH
-from cds_service.fhir.intake.arrival import BESIDE, kind_of
 from cds_service.fhir.intake.delivery import Delivery, Later
 from cds_service.fhir.intake.extent import says_incomplete, shortfall
-from cds_service.fhir.intake.pointing import POINTERS
-from cds_service.fhir.intake.reports import may_have_results
 from cds_service.fhir.intake.wrapping import unwrapped
-from cds_service.fhir.values.elements import UNREADABLE, items, part, readable, text
+from cds_service.fhir.values.elements import UNREADABLE, readable
 from cds_service.fhir.values.peeks import (
     EntryPage,
     ResultPage,
     read_entries,
     read_extent,
-    read_list,
-    read_members,
     read_page,
 )
-from cds_service.fhir.values.versions import r4_type, type_of
+from cds_service.fhir.values.versions import type_of
+from cds_service.sources.own_keys import OwnKeys, own_keys
 from cds_service.sources.prefetch import NOT_ASKED, Key
 
 if TYPE_CHECKING:
     from cds_service.sources.fetch.client import Access, Fetched
 
 _NOTHING = (b"", b"null")
-_RELEVANT_TYPES = frozenset({*REPORTED_WITH, *POINTERS, *BESIDE, "OperationOutcome", "Bundle", ""})
 _FETCHED = "FHIR server"
 _ERROR_REPORTED = "the client reported an error instead of the data"
 _ERROR_IN_PART = "the client reported an error for part of the data"
-_OTHER_KEY = "sent under a prefetch key of the client's own: it may not be everything"
 _STATES = {"given": State.GIVEN, "partial": State.PARTIAL, "unavailable": State.UNAVAILABLE}
 
 
@@ -122,7 +115,7 @@ class Obtaining:
                 queries[key.name] = query
             elif sent is None:
                 found[key.name] = not_asked(key.kind)
-        others = _by_content(envelope, keys)
+        others = _own_keys(envelope, keys)
         if not queries:
             return {key.kind: _with(found[key.name], others) for key in keys}, {}
         access, refusal = self._access(envelope, servers)
@@ -141,7 +134,7 @@ class Obtaining:
                     key.kind, _STATES[answer.state], answer.pages, _FETCHED, answer.reason
                 )
             if delivery is None or delivery.state is State.UNAVAILABLE:
-                delivery = others.get(key.kind, delivery)
+                delivery = others.deliveries.get(key.kind, delivery)
             found[key.name] = delivery or Delivery(key.kind, State.ABSENT, reason=refusal)
         return {key.kind: _with(found[key.name], others) for key in keys}, fetched
 
@@ -247,9 +240,12 @@ def _failed_entries(raw: bytes, kind: Kind) -> str:
     return "all" if len(outcomes) == len(resources) else "some"
 
 
-def _with(delivery: Delivery, others: Mapping[Kind, Delivery]) -> Delivery:
+def _with(delivery: Delivery, others: OwnKeys) -> Delivery:
     """What was sent under a key of this service, together with what was sent under other keys."""
-    more = others.get(delivery.kind)
+    return others.beside(_joined(delivery, others.deliveries.get(delivery.kind)))
+
+
+def _joined(delivery: Delivery, more: Delivery | None) -> Delivery:
     if (
         more is None
         or more.state is State.GIVEN  # a patient, an encounter: there is only one
@@ -262,74 +258,9 @@ def _with(delivery: Delivery, others: Mapping[Kind, Delivery]) -> Delivery:
     return replace(delivery, pages=(*delivery.pages, *more.pages))
 
 
-def _by_content(envelope: Envelope, keys: Iterable[Key]) -> dict[Kind, Delivery]:
-    """What was sent under the client's own keys, by kind.
-
-    Sites that configure prefetch by hand choose their own names. It is not known whether such a
-    key has everything of its kind, so that all but patient and encounter count as partial.
-    """
+def _own_keys(envelope: Envelope, keys: Iterable[Key]) -> OwnKeys:
+    """What was sent under the client's own keys."""
     if isinstance(envelope.prefetch, LazyPrefetch):
-        return {}  # it has only the service's own keys
-    own_names = {key.name for key in keys}
-    pages: dict[Kind, list[bytes]] = {}
-    for name, raw in envelope.prefetch.items():
-        if name in own_names:
-            continue
-        page = unwrapped(raw) or bytes(raw)
-        for kind in _kinds_in(page):
-            pages.setdefault(kind, []).append(_relevant(page))
-    return {
-        kind: Delivery(
-            kind,
-            State.GIVEN if KINDS[kind].single else State.PARTIAL,
-            tuple(pages[kind]),
-            # The client's own names are not repeated: they may be anything.
-            "prefetch",
-            "" if KINDS[kind].single else _OTHER_KEY,
-        )
-        for kind in pages
-    }
-
-
-def _relevant(page: bytes) -> bytes:
-    """A Bundle without documents, tasks and the like: a key of the client's own may contain
-    anything, and data that was never asked for must not make anything incomplete."""
-    bundle = _read_bundle(page)
-    if bundle.resourceType != "Bundle":
-        return page
-    members = read_members(page)
-    entries = [
-        raw
-        for raw, entry in zip(read_list(members["entry"]), bundle.entry or [], strict=True)
-        if entry.resource is None or r4_type(entry.resource.resourceType) in _RELEVANT_TYPES
-    ]
-    return msgspec.json.encode({**members, "entry": entries})
-
-
-def _kinds_in(raw: bytes) -> Iterator[Kind]:
-    try:
-        bundle = _read_bundle(raw)
-    except (msgspec.DecodeError, RecursionError):
-        return
-    resources: list[_Inner] = [bundle]
-    if bundle.resourceType == "Bundle":
-        resources = [entry.resource for entry in bundle.entry or [] if entry.resource]
-    types = [(r4_type(resource.resourceType), resource.status) for resource in resources]
-    kinds = dict.fromkeys(filter(None, (kind_of(name, readable(status)) for name, status in types)))
-    yield from kinds
-    reports = any(name == "DiagnosticReport" for name, _ in types)
-    if reports and Kind.RESULTS not in kinds and _may_have_results(raw):
-        yield Kind.RESULTS
-
-
-def _may_have_results(page: bytes) -> bool:
-    """Whether a page has a report that may have results."""
-    whole = readable(page)
-    entries = items(part(whole, "entry"))
-    resources = [part(resource, "resource") for resource in entries] if entries else [whole]
-    return any(
-        isinstance(resource, dict)
-        and r4_type(text(resource.get("resourceType"))) == "DiagnosticReport"
-        and may_have_results(resource)
-        for resource in resources
-    )
+        return OwnKeys()  # it has only the service's own keys
+    names = {key.name for key in keys}
+    return own_keys(raw for name, raw in envelope.prefetch.items() if name not in names)

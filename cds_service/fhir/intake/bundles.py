@@ -47,7 +47,8 @@ from cds_service.fhir.values.peeks import (
 from cds_service.fhir.values.versions import may_be_a_type, r4_type
 
 MOST_ENTRIES = 50_000
-_DEPTH = 4  # Bundles inside Bundles
+MOST_NESTED = 4
+"""How deeply Bundles, lists and wrappers are read inside each other."""
 _NO_TYPE = "its resourceType is not one of FHIR"
 
 
@@ -213,13 +214,13 @@ class Intake:
         """Split one JSON value. False where nothing of it could be read."""
         start = bytes(raw).lstrip()[:1]
         try:
-            if start == b'"' and at.depth < _DEPTH:
+            if start == b'"' and at.depth < MOST_NESTED:
                 inner = text(decoded(raw)).encode()
                 if inner[:1] in (b"{", b"["):
                     return self._take(inner, at.deeper())
                 self._unreadable(at, "it is text, not a FHIR resource")
                 return False
-            if start == b"[" and at.depth < _DEPTH:
+            if start == b"[" and at.depth < MOST_NESTED:
                 elements = read_list(raw)
                 if not elements:  # only a Bundle can say that there is nothing on file
                     self._unreadable(at, "it is an empty list, not a Bundle")
@@ -241,14 +242,14 @@ class Intake:
         except msgspec.ValidationError:
             whole = decoded(raw)  # an id that is a number, for example
             head = Head(text(part(whole, "resourceType")), identifier_of(whole))
-        if not head.resourceType and at.depth < _DEPTH:
+        if not head.resourceType and at.depth < MOST_NESTED:
             inner = unwrapped(raw)
             if inner is not None:
                 at.full_url = at.full_url or address_of(raw)
                 return self._take(inner, at.deeper())
         r4 = r4_type(head.resourceType)
         if r4 == "Bundle":
-            if at.depth >= _DEPTH:
+            if at.depth >= MOST_NESTED:
                 self._unreadable(at, "Bundles are nested too deeply")
                 return False
             return self._bundle(raw, at)

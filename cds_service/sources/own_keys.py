@@ -1,0 +1,216 @@
+"""What a client sent under prefetch keys of its own: which kinds of data it holds.
+
+Sites that configure prefetch by hand choose their own names, and send what they have: a Bundle, a
+resource, a list of either, a Bundle of Bundles. Whatever `fhir.intake` would read under a key of
+this service is delivered; what it cannot read is delivered too, where it names a type of a kind,
+so that it is reported. There may also be anything else under such a key: what holds nothing of a
+kind makes nothing incomplete.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+import msgspec
+from msgspec import Raw
+
+from cds_service.core.facts import Kind, State
+from cds_service.core.kinds import KINDS, REPORTED_WITH
+from cds_service.fhir.intake.arrival import BESIDE, kind_of
+from cds_service.fhir.intake.bundles import MOST_NESTED
+from cds_service.fhir.intake.delivery import Delivery, Later
+from cds_service.fhir.intake.malformed import holds_resources
+from cds_service.fhir.intake.pointing import POINTERS
+from cds_service.fhir.intake.reports import may_have_results
+from cds_service.fhir.intake.wrapping import unwrapped
+from cds_service.fhir.values.elements import UNREADABLE, decoded, readable, text
+from cds_service.fhir.values.peeks import Missing, read_list, read_members, read_slot
+from cds_service.fhir.values.versions import r4_type
+
+_OTHER_KEY = "sent under a prefetch key of the client's own: it may not be everything"
+_RELEVANT = frozenset({*REPORTED_WITH, *POINTERS, *BESIDE, "OperationOutcome", "Bundle", ""})
+_NAMED = re.compile(rb'resourceType\\*"\s*:\s*\\*"([A-Za-z]{1,64})')
+# What results and requests refer to. It says nothing without them.
+_REFERRED_TO = {
+    Kind.RESULTS: "Specimen",
+    Kind.MEDICATIONS: "Medication",
+    Kind.STATEMENTS: "Medication",
+}
+
+
+class _Head(msgspec.Struct):
+    resourceType: str = ""  # noqa: N815  # FHIR's name
+    status: Raw = Raw(b"")
+
+
+_read_head = msgspec.json.Decoder(_Head).decode
+
+
+@dataclass(slots=True)
+class _Found:
+    """What a value holds: the kinds of its resources, and the types of the others."""
+
+    kinds: set[Kind] = field(default_factory=set)
+    others: set[str] = field(default_factory=set)
+
+    def note(self, name: str, status: object, raw: bytes) -> None:
+        """Note a resource of a type (its R4 name)."""
+        kind = kind_of(name, status)
+        if name == "DiagnosticReport" and Kind.RESULTS not in self.kinds:
+            report = readable(raw)
+            kind = Kind.RESULTS if isinstance(report, dict) and may_have_results(report) else None
+        if kind is None:
+            self.others.add(name)
+        else:
+            self.kinds.add(kind)
+
+    def note_named(self, raw: bytes) -> bool:
+        """Note the kinds whose types are named anywhere in what cannot be read."""
+        named = {r4_type(name.decode()) for name in _NAMED.findall(raw)}
+        kinds = {kind for name in named if (kind := kind_of(name, None))}
+        self.kinds |= kinds
+        return bool(kinds)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnKeys:
+    """What was sent under the client's own keys.
+
+    ``deliveries`` are by kind: it is not known whether a key has everything of its kind, so that
+    all but patient and encounter count as partial. ``referred_to`` are pages that have Specimens or
+    Medications only.
+    """
+
+    deliveries: dict[Kind, Delivery] = field(default_factory=dict)
+    referred_to: tuple[tuple[bytes, frozenset[str]], ...] = ()
+
+    def beside(self, delivery: Delivery) -> Delivery:
+        """The delivery with the Specimens or Medications to which its resources may refer."""
+        name = _REFERRED_TO.get(delivery.kind)
+        pages = [page for page, names in self.referred_to if name in names]
+        if not pages or not any(_holds(page, delivery.kind) for page in delivery.pages):
+            return delivery
+        return replace(delivery, pages=(*delivery.pages, *pages))
+
+
+def own_keys(values: Iterable[bytes | Raw]) -> OwnKeys:
+    """What the values of the client's own keys hold."""
+    pages: dict[Kind, list[bytes]] = {}
+    referred_to: list[tuple[bytes, frozenset[str]]] = []
+    for value in values:
+        found = _Found()
+        page = _searched(unwrapped(value) or bytes(value), found, 0)
+        # In the order of `Kind`, so that the same call is always read in the same way.
+        for kind in KINDS:
+            if kind in found.kinds:
+                pages.setdefault(kind, []).append(page)
+        if not found.kinds and (names := found.others & {*_REFERRED_TO.values()}):
+            referred_to.append((page, frozenset(names)))
+    deliveries = {
+        kind: Delivery(
+            kind,
+            State.GIVEN if KINDS[kind].single else State.PARTIAL,
+            tuple(pages[kind]),
+            # The client's own names are not repeated: they may be anything.
+            "prefetch",
+            "" if KINDS[kind].single else _OTHER_KEY,
+        )
+        for kind in pages
+    }
+    return OwnKeys(deliveries, tuple(referred_to))
+
+
+def _holds(page: bytes | Raw | Later, kind: Kind) -> bool:
+    found = _Found()
+    _searched(bytes(page), found, 0)
+    return kind in found.kinds
+
+
+def _searched(raw: bytes, found: _Found, depth: int) -> bytes:
+    """The value without documents, tasks and the like; b"" where it is nothing else.
+
+    Notes what it holds. ``depth`` is counted as by `Intake`, which reports what is nested deeper
+    than `MOST_NESTED`.
+    """
+    if b"resourceType" not in raw:
+        return raw
+    try:
+        raw = raw.lstrip()
+        start = raw[:1]
+        if start == b"{":
+            name, status = _head(raw)
+            if name not in ("", "Bundle", "Parameters"):
+                found.note(name, status, raw)
+                return raw if name in _RELEVANT else b""
+            if name == "Parameters":  # a resource that contains others, and is not read
+                return raw if found.note_named(raw) else b""
+            if depth < MOST_NESTED:
+                return _bundle(raw, found, depth) if name else _wrapper(raw, found, depth)
+        elif start == b"[" and depth < MOST_NESTED:
+            elements = read_list(raw)
+            kept = [_searched(bytes(one), found, depth + 1) for one in elements]
+            return b"[" + b",".join(filter(None, kept)) + b"]" if any(kept) else b""
+        elif start == b'"' and depth < MOST_NESTED:
+            inner = text(decoded(raw)).encode()
+            if inner[:1] in (b"{", b"["):
+                return _searched(inner, found, depth + 1)
+            return raw
+    except UNREADABLE:
+        pass
+    found.note_named(raw)
+    return raw
+
+
+def _head(raw: bytes) -> tuple[str, object]:
+    """The type (its R4 name) of an object, and its status where that matters; "" for no type."""
+    try:
+        head = _read_head(raw)
+    except msgspec.ValidationError:  # a type that is a number, for example
+        return "", None
+    name = r4_type(head.resourceType)
+    return name, readable(head.status) if name in REPORTED_WITH else None
+
+
+def _wrapper(raw: bytes, found: _Found, depth: int) -> bytes:
+    inner = unwrapped(raw)
+    if inner is None:
+        found.note_named(raw)
+        return raw
+    kept = _searched(inner, found, depth + 1)
+    return raw if kept is inner else kept
+
+
+def _bundle(raw: bytes, found: _Found, depth: int) -> bytes:
+    members = read_members(raw)
+    entry = bytes(members.get("entry", b""))
+    entries = read_list(entry) if entry[:1] == b"[" else [Raw(entry)] if entry[:1] == b"{" else []
+    if not entries:
+        if holds_resources(raw):
+            found.note_named(raw)
+        return raw
+    kept = [_entry(one, found, depth + 1) for one in entries]
+    if all(after is before for before, after in zip(entries, kept, strict=True)):
+        return raw
+    return msgspec.json.encode({**members, "entry": [one for one in kept if one is not None]})
+
+
+def _entry(entry: Raw, found: _Found, depth: int) -> Raw | None:
+    """The relevant part of a Bundle's entry; None where nothing is left."""
+    try:
+        resource = read_slot(entry).resource
+    except UNREADABLE:
+        found.note_named(bytes(entry))
+        return entry
+    if isinstance(resource, Missing):  # an entry may be the resource itself
+        before = bytes(entry)
+        after = _searched(before, found, depth)
+        return entry if after is before else Raw(after) if after else None
+    before = bytes(resource)
+    after = _searched(before, found, depth)
+    if after is before:
+        return entry
+    if not after:
+        return None
+    return Raw(msgspec.json.encode(read_members(entry) | {"resource": Raw(after)}))

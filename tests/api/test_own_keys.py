@@ -1,0 +1,223 @@
+"""Prefetch keys of the client's own: whatever holds data of a kind is read, or is reported."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cds_service.answer.answering import Answered
+from cds_service.api.asking import ask
+from cds_service.app import make_parts
+from cds_service.core.facts import Kind, State
+from cds_service.settings import Settings
+from cds_service.sources.own_keys import own_keys
+from tests.testing import fhir
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+LOW = fhir.lab("2823-3", 2.3, "mmol/L", "2026-11-22T08:00:00Z", id="k")
+QUININE = fhir.prescription("Quinine sulfate 324 MG Oral Capsule", id="q")
+SPECIMEN = {"resourceType": "Specimen", "id": "s", "type": {"text": "Urine"}}
+MEDICATION = {"resourceType": "Medication", "id": "m", "code": {"text": "Quinine sulfate 324 MG"}}
+TASK = {"resourceType": "Task", "id": "t"}
+
+Asked = Callable[..., Answered]
+
+
+@pytest.fixture(scope="module")
+def asked(tmp_path_factory: pytest.TempPathFactory) -> Asked:
+    """The answer to a call with given prefetch keys beside the patient."""
+    folder: Path = tmp_path_factory.mktemp("own-keys")
+    parts = make_parts(Settings(database_url=f"sqlite:///{folder}/records.db"))
+
+    def answer(**prefetch: Any) -> Answered:
+        patient = fhir.patient("p1", born="1960-01-01")
+        call = {
+            "hook": "patient-view",
+            "hookInstance": "1",
+            "context": {"userId": "Practitioner/1", "patientId": "p1"},
+            "prefetch": {"patient": patient} | prefetch,
+        }
+        return ask(parts, json.dumps(call).encode(), NOW)
+
+    return answer
+
+
+def bundle(*resources: Any) -> dict[str, Any]:
+    return {
+        "resourceType": "Bundle",
+        "type": "searchset",
+        "entry": [{"resource": resource} for resource in resources],
+    }
+
+
+def nested(value: Any, depth: int, wrap: Callable[[Any], Any]) -> Any:
+    for _ in range(depth):
+        value = wrap(value)
+    return value
+
+
+def rules(answered: Answered) -> set[str]:
+    return {card.rule.id for card in answered.cards}
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        pytest.param(lambda one: [one], id="a list"),
+        pytest.param(lambda one: [bundle(), one], id="a list with a Bundle beside it"),
+        pytest.param(lambda one: [bundle(one), bundle(TASK)], id="a list of Bundles"),
+        pytest.param(lambda one: bundle(bundle(one)), id="a Bundle in a Bundle"),
+        pytest.param(lambda one: bundle(TASK, bundle(TASK, one)), id="beside tasks"),
+        pytest.param(lambda one: nested(one, 4, bundle), id="Bundles, four deep"),
+        pytest.param(lambda one: nested(one, 4, lambda inner: [inner]), id="lists, four deep"),
+        pytest.param(lambda one: [json.dumps(one)], id="text in a list"),
+        pytest.param(lambda one: {"data": json.dumps(bundle(one))}, id="text, wrapped"),
+        pytest.param(lambda one: [{"resource": one, "fullUrl": "urn:x"}], id="a list of entries"),
+        pytest.param(lambda one: {"resourceType": "Bundle", "entry": [one]}, id="no entries"),
+        pytest.param(
+            lambda one: {"resourceType": "Bundle", "entry": {"resource": one}}, id="one entry"
+        ),
+        pytest.param(
+            lambda one: {"resourceType": "Bundle", "entry": [None, {"resource": one}]},
+            id="an entry that is null",
+        ),
+        pytest.param(lambda one: bundle({"resourceType": 5}, one), id="a type that is a number"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("resource", "rule"), [(LOW, "low-potassium"), (QUININE, "quinine-active")], ids=["lab", "drug"]
+)
+def test_every_shape_that_is_read_elsewhere_is_read_here(
+    asked: Asked, shape: Callable[[Any], Any], resource: dict[str, Any], rule: str
+) -> None:
+    given = shape(resource | {"subject": {"reference": "Patient/p1"}})
+    assert rule in rules(asked(theirs=given))
+    empty = bundle()
+    assert rule in rules(asked(results=empty, medicationRequests=empty, theirs=given))
+
+
+CONDITION = {"resourceType": "Condition", "id": "c", "code": {"text": "Cirrhosis"}}
+
+
+@pytest.mark.parametrize(
+    ("given", "reason", "place"),
+    [
+        (nested(CONDITION, 5, bundle), "Bundles are nested too deeply", "entry[0] entry[0]"),
+        (nested(CONDITION, 20, bundle), "Bundles are nested too deeply", "entry[0] entry[0]"),
+        (nested(CONDITION, 5, lambda one: [one]), "it is not a FHIR resource", "[0] [0] [0] [0]"),
+        (
+            [QUININE, nested(CONDITION, 4, lambda one: [one])],
+            "it is not a FHIR resource",
+            "[1] [0] [0]",
+        ),
+        ({"a": CONDITION, "b": bundle(CONDITION)}, "it has no resourceType", "prefetch"),
+        ({"data": [CONDITION]}, "it has no resourceType", "prefetch"),
+        (
+            {"resourceType": "Bundle", "resources": [CONDITION]},
+            "it contains resources, but not as entries",
+            "prefetch",
+        ),
+        (
+            {"resourceType": "Parameters", "parameter": [{"name": "a", "resource": CONDITION}]},
+            "other resources were sent instead: Parameters",
+            "prefetch",
+        ),
+        (
+            bundle({"resourceType": "Parameters", "parameter": [{"resource": CONDITION}]}),
+            "other resources were sent instead: Parameters",
+            "prefetch",
+        ),
+        ({"resourceType": "Bundle", "entry": [[CONDITION]]}, "it is not an entry", "entry[0]"),
+    ],
+)
+@pytest.mark.parametrize("ours", [{}, {"conditions": None}, {"conditions": bundle()}])
+def test_what_cannot_be_read_is_reported_with_its_place_and_is_not_none(
+    asked: Asked, given: Any, reason: str, place: str, ours: dict[str, Any]
+) -> None:
+    answered = asked(theirs=given, **ours)
+    assert answered.facts.availability(Kind.CONDITIONS).state is State.UNAVAILABLE
+    problems = (one for one in answered.facts.problems() if one.about == "conditions")
+    problem = next(one for one in problems if one.reason == reason)
+    assert place in problem.source.reference.replace("prefetch.conditions page 2", "prefetch")
+    assert not answered.facts.could_be_read(Kind.CONDITIONS)
+    assert "data-not-usable" in rules(answered)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        bundle(TASK, bundle(TASK, {"resourceType": "DocumentReference"})),
+        [TASK, {"resourceType": "QuestionnaireResponse", "contained": [CONDITION]}],
+        [1, "text", None, {}, []],
+        {"resourceType": "Parameters", "parameter": [{"name": "a", "resource": TASK}]},
+        {"config": {"a": TASK, "b": 1}},
+        'text with "resourceType": "Condition" in it',
+        [],
+        bundle(),
+    ],
+)
+def test_what_holds_nothing_of_a_kind_makes_nothing_incomplete(asked: Asked, given: Any) -> None:
+    empty = dict.fromkeys(
+        ("results", "conditions", "medicationRequests", "medicationStatements", "orders")
+    )
+    answered = asked(theirs=given, **empty)
+    assert not answered.facts.problems()
+    for kind in (Kind.RESULTS, Kind.CONDITIONS, Kind.MEDICATIONS, Kind.ORDERS):
+        assert answered.facts.availability(kind).state is State.NONE
+    assert own_keys([json.dumps(given).encode()]).deliveries == {}
+
+
+@pytest.mark.parametrize(
+    "shape", [lambda one: one, lambda one: [one], bundle, lambda one: bundle(bundle(one, TASK))]
+)
+@pytest.mark.parametrize("key", ["results", "labs"])
+def test_a_specimen_alone_counts_for_the_results_that_refer_to_it(
+    asked: Asked, shape: Callable[[Any], Any], key: str
+) -> None:
+    subject = {"subject": {"reference": "Patient/p1"}}
+    urine = LOW | subject | {"specimen": {"reference": "Specimen/s"}}
+    assert "low-potassium" in rules(asked(**{key: bundle(urine)}))
+    answered = asked(**{key: bundle(urine)}, theirs=shape(SPECIMEN | subject))
+    assert "low-potassium" not in rules(answered)
+    assert [one.kind for one in answered.facts.problems()] == ["specimen"]
+
+
+@pytest.mark.parametrize(
+    "shape", [lambda one: one, lambda one: [one], bundle, lambda one: bundle(bundle(one, SPECIMEN))]
+)
+@pytest.mark.parametrize("key", ["medicationRequests", "medicationStatements", "drugs"])
+def test_a_medication_alone_counts_for_the_requests_that_refer_to_it(
+    asked: Asked, shape: Callable[[Any], Any], key: str
+) -> None:
+    kind = "MedicationStatement" if key == "medicationStatements" else "MedicationRequest"
+    request = {
+        "resourceType": kind,
+        "id": "q",
+        "status": "active",
+        "subject": {"reference": "Patient/p1"},
+        "medicationReference": {"reference": "Medication/m"},
+    }
+    assert "quinine-active" not in rules(asked(**{key: bundle(request)}))
+    answered = asked(**{key: bundle(request)}, theirs=shape(MEDICATION))
+    assert "quinine-active" in rules(answered)
+    assert not answered.facts.problems()
+
+
+@pytest.mark.parametrize("ours", [None, bundle()], ids=["null", "empty"])
+def test_what_nothing_refers_to_makes_nothing_incomplete(asked: Asked, ours: Any) -> None:
+    keys = ("results", "medicationRequests", "medicationStatements")
+    answered = asked(theirs=[SPECIMEN, MEDICATION], **dict.fromkeys(keys, ours))
+    for kind in (Kind.RESULTS, Kind.MEDICATIONS, Kind.STATEMENTS):
+        assert answered.facts.availability(kind).state is State.NONE
+    assert not answered.facts.problems()
+
+
+def test_a_bundle_of_which_nothing_is_left_out_is_passed_on_unchanged() -> None:
+    page = json.dumps(bundle(LOW, bundle(QUININE)), indent=1).encode()
+    found = own_keys([page]).deliveries
+    assert found[Kind.RESULTS].pages == found[Kind.MEDICATIONS].pages == (page,)
