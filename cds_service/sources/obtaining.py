@@ -28,7 +28,7 @@ from cds_service.fhir.values.peeks import (
     read_page,
 )
 from cds_service.fhir.values.versions import type_of
-from cds_service.sources.own_keys import OwnKeys, own_keys
+from cds_service.sources.own_keys import NO_OWN_KEYS, OwnKeys, own_keys
 from cds_service.sources.prefetch import NOT_ASKED, Key
 
 if TYPE_CHECKING:
@@ -242,6 +242,8 @@ def _failed_entries(raw: bytes, kind: Kind) -> str:
 
 def _with(delivery: Delivery, others: OwnKeys) -> Delivery:
     """What was sent under a key of this service, together with what was sent under other keys."""
+    if others is NO_OWN_KEYS:
+        return delivery
     return others.beside(_joined(delivery, others.deliveries.get(delivery.kind)))
 
 
@@ -261,6 +263,6 @@ def _joined(delivery: Delivery, more: Delivery | None) -> Delivery:
 def _own_keys(envelope: Envelope, keys: Iterable[Key]) -> OwnKeys:
     """What was sent under the client's own keys."""
     if isinstance(envelope.prefetch, LazyPrefetch):
-        return OwnKeys()  # it has only the service's own keys
+        return NO_OWN_KEYS  # it has only the service's own keys
     names = {key.name for key in keys}
     return own_keys(raw for name, raw in envelope.prefetch.items() if name not in names)

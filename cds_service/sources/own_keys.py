@@ -95,6 +95,9 @@ class OwnKeys:
         return replace(delivery, pages=(*delivery.pages, *pages))
 
 
+NO_OWN_KEYS = OwnKeys()
+
+
 def own_keys(values: Iterable[bytes | Raw]) -> OwnKeys:
     """What the values of the client's own keys hold."""
     pages: dict[Kind, list[bytes]] = {}
