@@ -143,7 +143,7 @@ def test_a_server_that_ends_at_once_is_reported(tmp_path):
 
 def test_a_peer_that_gives_no_cards_is_reported(floors):
     with pytest.raises(RuntimeError, match=r"^1 cards at /flask \(200\), not 3"):
-        contestants.see_cards(floors, "/flask", 3)
+        contestants.check_cards(floors, "/flask", 3)
 
 
 def _turn(rate: float, cpu_ms: float = 1.0) -> dict[str, Any]:

@@ -24,8 +24,8 @@ from tests.testing.serving import serving
 from tests.testing.thorough import thorough
 from tools.faults.calls import (
     VIEW,
+    fhir_server_with,
     good_calls,
-    held_by_a_fhir_server,
     mutated,
     scenarios,
     with_results,
@@ -103,7 +103,7 @@ def test_a_tally_counts_answers_and_keeps_the_wrong_ones() -> None:
         tally.add(each)
 
     assert tally.total == 4
-    assert tally.said() == "2 × 200, 1 × 400, 1 × TimeoutError"
+    assert tally.in_words() == "2 × 200, 1 × 400, 1 × TimeoutError"
     assert [each.status for each in tally.wrong] == [400, 0]
     assert tally.quantile_ms(0.5) == pytest.approx(10)
 
@@ -136,7 +136,7 @@ def test_a_partner_dies_and_returns_at_the_same_address() -> None:
 
 
 def test_the_fhir_server_answers_from_the_prefetch() -> None:
-    answer = held_by_a_fhir_server(json.loads(with_results(3).body)["prefetch"])
+    answer = fhir_server_with(json.loads(with_results(3).body)["prefetch"])
 
     def held(target: str) -> Any:
         request = Request(f"/fhir/{target}", {}, 1, 1)

@@ -25,32 +25,34 @@ RULES = {
 
 
 def cases() -> Iterator[tuple[str, dict[str, Any], datetime]]:
-    """Name, ``patient-view`` call or Bundle, moment: scenarios with default settings, patients."""
-    for one in map(scenario, FOLDERS):
-        if one.request["hook"] == "patient-view" and not {"settings", "status"} & set(one.expected):
-            yield one.name, one.request, one.as_of
+    """Name, ``patient-view`` call or Bundle, time: scenarios with default settings, patients."""
+    for case in map(scenario, FOLDERS):
+        if case.request["hook"] == "patient-view" and not {"settings", "status"} & set(
+            case.expected
+        ):
+            yield case.name, case.request, case.as_of
     for patient in fixture_patients(patient_folders(chosen_topics(read_settings()))).values():
         moment = datetime.fromisoformat(patient.as_of).replace(tzinfo=UTC)
         yield patient.name, json.loads(patient.bundle()), moment
 
 
-def compared(on: Ground) -> dict[str, Any]:
-    """How many cases, how many cards, and each case with different ones: ours, then CQL's."""
-    parts = make_parts(read_settings(database_url=f"sqlite:///{on.folder}/agreement.db"))
-    client = Client(on.server(CQL).port)
-    found: dict[str, Any] = {"cases": 0, "cards": 0, "differ": []}
+def compared(ground: Ground) -> dict[str, Any]:
+    """How many cases, how many cards, and each case where the cards differ: ours, then CQL's."""
+    parts = make_parts(read_settings(database_url=f"sqlite:///{ground.folder}/agreement.db"))
+    client = Client(ground.server(CQL).port)
+    comparison: dict[str, Any] = {"cases": 0, "cards": 0, "differ": []}
     for name, call, now in cases():
-        answered = ask(parts, json.dumps(call).encode(), now).cards
-        told = ((one.rule.id, one.body["indicator"]) for one in answered)
-        ours = {f"{rule} ({indicator})" for rule, indicator in told if rule in RULES.values()}
-        asked = json.dumps(call if "hook" in call else {"prefetch": {"all": call}}).encode()
-        answer = client.send(Call(PATHS[CQL][1], asked, {"X-Now": now.isoformat()}))
+        cards = ask(parts, json.dumps(call).encode(), now).cards
+        fired = ((card.rule.id, card.body["indicator"]) for card in cards)
+        ours = {f"{rule} ({indicator})" for rule, indicator in fired if rule in RULES.values()}
+        body = json.dumps(call if "hook" in call else {"prefetch": {"all": call}}).encode()
+        answer = client.send(Call(PATHS[CQL][1], body, {"X-Now": now.isoformat()}))
         theirs = {f"status {answer.status}"} if answer.status != 200 else set()
         for card in json.loads(answer.body).get("cards", ()):
             (rule,) = (RULES[key] for key in RULES if card["summary"].startswith(key))
             theirs.add(f"{rule} ({card['indicator']})")
-        found["cases"] += 1
-        found["cards"] += len(ours)
+        comparison["cases"] += 1
+        comparison["cards"] += len(ours)
         if ours != theirs:
-            found["differ"].append([name, sorted(ours - theirs), sorted(theirs - ours)])
-    return found
+            comparison["differ"].append([name, sorted(ours - theirs), sorted(theirs - ours)])
+    return comparison

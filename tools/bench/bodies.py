@@ -1,6 +1,6 @@
 """Synthetic calls: one made-up patient whose record grows with the number of results.
 
-What she is made of is in ``patient.json``. Each Observation weighs about 1.4 kB, as laboratory
+Her record is made from ``patient.json``. Each Observation weighs about 1.4 kB, as laboratory
 systems send them; the results are a mixed panel, most of it read by some rule, in draws spread
 over years, newest first.
 """
@@ -22,17 +22,17 @@ CARDS, NONE, ORDERS = "eight cards", "no card", "order-select"
 
 
 def patient_view(results: int, *, cards: bool = True, now: datetime | None = None) -> bytes:
-    """A ``patient-view`` call with so many results; ``cards=False``: a patient without any."""
+    """A ``patient-view`` call with so many results; ``cards=False``: the patient gets none."""
     return _encoded("patient-view", prefetch(results, cards=cards, now=now))
 
 
 def order_select(results: int, *, now: datetime | None = None) -> bytes:
     """An ``order-select`` call: the prefetch of `patient_view`, and five drafts just picked."""
     moment = now or _now()
-    drafts = [_medication(90 + n, *one, moment) for n, one in enumerate(_PARTS["drafts"])]
+    drafts = [_medication(90 + n, *drug, moment) for n, drug in enumerate(_PARTS["drafts"])]
     for code, name, *_ in _PARTS["panel"][:2]:
         drafts.append(fhir.order(name, (fhir.LOINC, code), id=f"order-{code}", of=PATIENT))
-    drafts = [one | {"status": "draft", "authoredOn": moment.isoformat()} for one in drafts]
+    drafts = [draft | {"status": "draft", "authoredOn": moment.isoformat()} for draft in drafts]
     return _encoded("order-select", prefetch(results, now=moment), context=fhir.drafted(*drafts))
 
 
@@ -46,30 +46,32 @@ def of(kind: str, results: int) -> tuple[str, bytes]:
 def prefetch(results: int, *, cards: bool = True, now: datetime | None = None) -> dict[str, Any]:
     """The patient's record by prefetch key."""
     moment, kind = now or _now(), "with cards" if cards else "without"
-    held = [_observation(n, cards, moment) for n in range(results)]
+    resources = [_observation(n, cards, moment) for n in range(results)]
     for n, (name, code) in enumerate(_PARTS[f"conditions {kind}"]):
         day = (moment - timedelta(days=400 + n)).date().isoformat()
-        held.append(fhir.condition(id=f"problem-{n}", of=PATIENT, recordedDate=day,
+        resources.append(fhir.condition(id=f"problem-{n}", of=PATIENT, recordedDate=day,
                                    code=_concept(name, fhir.ICD10, code)))  # fmt: skip
     for n, (name, code) in enumerate(_PARTS[f"medications {kind}"]):
-        held.append(_medication(n, name, code, moment))
+        resources.append(_medication(n, name, code, moment))
     person = _PARTS["patient"] | {"birthDate": f"{moment.year - 64}-04-12"}
-    found = fhir.prefetched(person, *held)
-    for bundle in list(found.values())[1:]:
+    record = fhir.prefetched(person, *resources)
+    for bundle in list(record.values())[1:]:
         bundle["total"] = len(bundle["entry"])
         for entry in bundle["entry"]:
-            one = entry["resource"]
-            entry["fullUrl"] = f"https://ehr.example/fhir/{one['resourceType']}/{one['id']}"
+            resource = entry["resource"]
+            entry["fullUrl"] = (
+                f"https://ehr.example/fhir/{resource['resourceType']}/{resource['id']}"
+            )
             entry["search"] = {"mode": "match"}
-    return found
+    return record
 
 
 def _now() -> datetime:
     return datetime.now(UTC).replace(microsecond=0)
 
 
-def _encoded(hook: str, data: dict[str, Any], **more: Any) -> bytes:
-    call = fhir.call(hook, data, of=PATIENT, **more)
+def _encoded(hook: str, data: dict[str, Any], **fields: Any) -> bytes:
+    call = fhir.call(hook, data, of=PATIENT, **fields)
     return json.dumps(call, separators=(",", ":")).encode()
 
 
@@ -80,20 +82,20 @@ def _concept(name: str, system: str, code: str) -> dict[str, Any]:
 def _observation(number: int, cards: bool, now: datetime) -> dict[str, Any]:
     draw, position = divmod(number, len(_PARTS["panel"]))
     code, name, with_cards, without, unit, low, high = _PARTS["panel"][position]
-    taken = now - timedelta(days=2 + _DAYS_BETWEEN_DRAWS * draw, minutes=position)
-    released = (taken + timedelta(hours=2)).isoformat()
+    drawn_at = now - timedelta(days=2 + _DAYS_BETWEEN_DRAWS * draw, minutes=position)
+    released = (drawn_at + timedelta(hours=2)).isoformat()
     # Older values differ a little, so that no two results are the same.
     value = round((with_cards if cards else without) * (1 + 0.002 * (draw % 7)), 2)
-    ends = {"low": fhir.quantity(low, unit), "high": fhir.quantity(high, unit)}
+    limits = {"low": fhir.quantity(low, unit), "high": fhir.quantity(high, unit)}
     template = _PARTS["observation"]
-    return fhir.lab(code, value, unit, taken.isoformat()) | template | {
+    return fhir.lab(code, value, unit, drawn_at.isoformat()) | template | {
         "id": f"lab-{number}",
         "meta": template["meta"] | {"lastUpdated": released},
         "identifier": [template["identifier"][0] | {"value": f"R-{number:07d}"}],
         "code": _concept(name, fhir.LOINC, code),
         "encounter": {"reference": f"Encounter/draw-{draw}"},
         "issued": released,
-        "referenceRange": [ends | {"text": f"{low} to {high} {unit}"}],
+        "referenceRange": [limits | {"text": f"{low} to {high} {unit}"}],
     }  # fmt: skip
 
 

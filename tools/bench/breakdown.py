@@ -34,17 +34,19 @@ def part_of(frame: FrameType | None) -> str:
 
 def stages(body: bytes, rounds: int = 2_000) -> dict[str, float]:
     """Microseconds of one ``patient-view`` call by part, the largest first, and the whole."""
-    one = {"": calls.call(calls.application(), VIEW_PATH, body)}
-    calls.medians(one, 1)
-    seen: Counter[str] = Counter()
-    before = signal.signal(signal.SIGPROF, lambda _, frame: seen.update([part_of(frame)]))
+    timed = {"": calls.call(calls.application(), VIEW_PATH, body)}
+    calls.medians(timed, 1)
+    samples: Counter[str] = Counter()
+    before = signal.signal(signal.SIGPROF, lambda _, frame: samples.update([part_of(frame)]))
     signal.setitimer(signal.ITIMER_PROF, _SAMPLE_S, _SAMPLE_S)
     try:
-        (whole,) = calls.medians(one, rounds).values()
+        (whole,) = calls.medians(timed, rounds).values()
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
         signal.signal(signal.SIGPROF, before)
-    parts = {name: whole * n / seen.total() for name, n in seen.most_common() if n > rounds / 200}
+    parts = {
+        name: whole * n / samples.total() for name, n in samples.most_common() if n > rounds / 200
+    }
     return parts | {"smaller parts": whole - sum(parts.values()), "**whole call**": whole}
 
 
@@ -53,8 +55,8 @@ def main() -> None:
     results = int(sys.argv[1]) if len(sys.argv) > 1 else 100
     for cards in (True, False):
         print(f"{results} results, {'eight cards' if cards else 'no card'}, µs:")
-        for part, taken in stages(bodies.patient_view(results, cards=cards)).items():
-            print(f"{taken:8.0f}  {part}")
+        for part, microseconds in stages(bodies.patient_view(results, cards=cards)).items():
+            print(f"{microseconds:8.0f}  {part}")
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 
     python -P tools/bench/calls.py ROUNDS < {NAME: [PATH, BODY]}
 
-makes the application of whichever ``cds_service`` is imported first (``PYTHONPATH`` chooses a
-release) and prints ``{NAME: microseconds}``: medians of so many calls of each, in turns.
+makes the application of whichever ``cds_service`` is imported first (``PYTHONPATH`` chooses the
+release) and prints ``{NAME: microseconds}``: medians of so many calls of each, taken in turn.
 Processor time is what others on the machine cannot change.
 """
 
@@ -39,17 +39,17 @@ def application() -> Any:
 
 
 def call(app: Any, path: str, body: bytes) -> Call:
-    """One call that gives its processor seconds. It raises RuntimeError unless answered 200."""
+    """A function that makes one call and returns its processor seconds. RuntimeError unless 200."""
     from werkzeug.test import create_environ, run_wsgi_app
 
     def timed() -> float:
         environ = create_environ(path, method="POST", data=body, content_type="application/json")
         started = time.process_time()
         answer, status, _ = run_wsgi_app(app, environ, buffered=True)
-        taken = time.process_time() - started
+        seconds = time.process_time() - started
         if not status.startswith("200"):
             raise RuntimeError(f"{path} answered {status}: {b''.join(answer)[:200]!r}")
-        return taken
+        return seconds
 
     return timed
 
@@ -61,21 +61,21 @@ def medians(calls: Mapping[str, Call], rounds: int) -> dict[str, float]:
     and the collector set as the workers of the release set it.
     """
     for _ in range(10):
-        for one in calls.values():
-            one()
+        for call in calls.values():
+            call()
     gc.collect()
     gc.freeze()
     with contextlib.suppress(ImportError, AttributeError):  # the first edition leaves it alone
         gc.set_threshold(*importlib.import_module("cds_service.serving.server").COLLECT_AT)
-    turns = [[one() for one in calls.values()] for _ in range(rounds)]
-    found = (statistics.median(seen) * 1e6 for seen in zip(*turns, strict=True))
-    return dict(zip(calls, found, strict=True))
+    turns = [[call() for call in calls.values()] for _ in range(rounds)]
+    in_microseconds = (statistics.median(times) * 1e6 for times in zip(*turns, strict=True))
+    return dict(zip(calls, in_microseconds, strict=True))
 
 
 def main() -> None:
     """Print the medians of so many rounds."""
-    app, asked = application(), json.load(sys.stdin)
-    calls = {name: call(app, path, body.encode()) for name, (path, body) in asked.items()}
+    app, requests = application(), json.load(sys.stdin)
+    calls = {name: call(app, path, body.encode()) for name, (path, body) in requests.items()}
     print(json.dumps(medians(calls, int(sys.argv[1]))))
 
 

@@ -1,4 +1,4 @@
-"""What one call costs here and in other checkouts: processor time, in turns.
+"""What one call costs here and in other checkouts: processor time, measured in turn.
 
     python -m tools.bench.compare CHECKOUT [CHECKOUT …] [--rounds 11]
 
@@ -38,30 +38,30 @@ def compared(processes: Mapping[str, tuple[Sequence[str], str]], rounds: int) ->
     its Python and its checkout. They take turns, each time started anew.
     """
     turns: list[dict[str, dict[str, float]]] = []
-    made = ((name, *bodies.of(*one)) for name, one in _CALLS.items())
-    asked = json.dumps({name: (path, body.decode()) for name, path, body in made})
+    named_bodies = ((name, *bodies.of(*what)) for name, what in _CALLS.items())
+    requests = json.dumps({name: (path, body.decode()) for name, path, body in named_bodies})
     for _ in range(rounds):
         turns.append({})
-        # Whoever begins has the cooler machine: they take turns at that, too.
+        # The first to run has the cooler machine: they take turns at that, too.
         for name in list(processes)[:: -1 if len(turns) % 2 else 1]:
             python, checkout = processes[name]
             command = [*python, "-P", str(Path(__file__).with_name("calls.py")), str(_EACH)]
             environ = environment() | {"PYTHONPATH": checkout}
-            told = subprocess.check_output(command, env=environ, input=asked, text=True)
-            turns[-1][name] = json.loads(told)
+            output = subprocess.check_output(command, env=environ, input=requests, text=True)
+            turns[-1][name] = json.loads(output)
     first = next(iter(processes))
-    cuts = [slice(rounds * n // 3, rounds * (n + 1) // 3) for n in range(3)]
-    found: Compared = {}
+    thirds = [slice(rounds * n // 3, rounds * (n + 1) // 3) for n in range(3)]
+    comparison: Compared = {}
     for call in _CALLS:
-        found[call] = {}
+        comparison[call] = {}
         for name in processes:
             ratios = [turn[name][call] / turn[first][call] for turn in turns]
-            found[call][name] = {
+            comparison[call][name] = {
                 "us": median(turn[name][call] for turn in turns),
                 "ratio": median(ratios),
-                "thirds": [median(ratios[one]) for one in cuts if ratios[one]],
+                "thirds": [median(ratios[third]) for third in thirds if ratios[third]],
             }
-    return found
+    return comparison
 
 
 def main() -> None:
@@ -69,12 +69,12 @@ def main() -> None:
     reader = argparse.ArgumentParser(prog="python -m tools.bench.compare", description=__doc__)
     reader.add_argument("checkouts", nargs="+", type=Path)
     reader.add_argument("--rounds", type=int, default=11)
-    asked = reader.parse_args()
-    checkouts = [str(one.resolve()) for one in (*asked.checkouts, CHECKOUT)]
-    processes = {one: ([sys.executable], one) for one in checkouts}
-    for name, found in compared(processes, asked.rounds).items():
-        micro = [round(one["us"]) for one in found.values()]
-        ratios = [round(one["ratio"], 3) for one in found.values()]
+    options = reader.parse_args()
+    checkouts = [str(checkout.resolve()) for checkout in (*options.checkouts, CHECKOUT)]
+    processes = {checkout: ([sys.executable], checkout) for checkout in checkouts}
+    for name, figures in compared(processes, options.rounds).items():
+        micro = [round(each["us"]) for each in figures.values()]
+        ratios = [round(each["ratio"], 3) for each in figures.values()]
         print(json.dumps({"call": name, "microseconds": micro, "ratios": ratios}), flush=True)
 
 

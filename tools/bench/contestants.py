@@ -1,4 +1,4 @@
-"""Who is measured: how each is installed and started, and that it does what it should."""
+"""What is measured: how each is installed and started, and a check that it works."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.testing.serving import Server, Service, environment, running
 from tools.bench import CHECKOUT, HOME, bodies
 from tools.faults.calls import SELECT as ORDERS_PATH
 from tools.faults.calls import VIEW as VIEW_PATH
-from tools.faults.calls import Signer, client_list, held_by_a_fhir_server
+from tools.faults.calls import Signer, client_list, fhir_server_with
 from tools.faults.load import Call, Client
 
 WORKERS = 2
@@ -58,20 +58,20 @@ class Ground:
     fhir_server: str = ""
 
     def server(self, name: str, workers: int = WORKERS) -> Server:
-        """The server of that contestant. Raises RuntimeError where it cannot be had or fails."""
-        of = PATHS[name][0]
-        key = f"{of} {workers}"
+        """The server of that contestant. RuntimeError where it cannot be installed or fails."""
+        contestant = PATHS[name][0]
+        key = f"{contestant} {workers}"
         if key not in self._started:
             place = self.folder / key.replace(" ", "-")
             place.mkdir()
-            if of in OTHERS:
-                made = other(of, workers, place)
+            if contestant in OTHERS:
+                new = other(contestant, workers, place)
             else:
-                made = Service(place, workers=workers, settings=self._settings(of))
-            self._started[key] = self.stack.enter_context(running(made))
+                new = Service(place, workers=workers, settings=self._settings(contestant))
+            self._started[key] = self.stack.enter_context(running(new))
             for server, path, cards in PATHS.values():
-                if server == of and cards:
-                    see_cards(self._started[key], path, cards)
+                if server == contestant and cards:
+                    check_cards(self._started[key], path, cards)
         return self._started[key]
 
     def body(self, content: bytes) -> Path:
@@ -84,26 +84,26 @@ class Ground:
         """A token of the client that may use it again, good for five minutes."""
         return self._signer.token(spelled(self._signer.claims()))
 
-    def _settings(self, of: str) -> dict[str, str]:
-        if of == TOKENS:
+    def _settings(self, contestant: str) -> dict[str, str]:
+        if contestant == TOKENS:
             return {"TRUSTED_CLIENTS": client_list(self.folder, self._signer)}
-        if of == FETCHING:
-            answer = held_by_a_fhir_server(bodies.prefetch(100))
-            partner = Loopback(lambda asked: [_FHIR_S, answer(asked)])
+        if contestant == FETCHING:
+            answer = fhir_server_with(bodies.prefetch(100))
+            partner = Loopback(lambda request: [_FHIR_S, answer(request)])
             self.fhir_server = self.stack.enter_context(partner).url
             return {"FHIR_SERVERS": self.fhir_server, "FHIR_OPEN": "1"}
-        if of == AUDITED:
+        if contestant == AUDITED:
             return {"AUDIT": "digest", "RULES_SILENT": "quinine-active"}
         limits = ("MAX_BODY_MB", "CLIENT_MB", "PROCESS_MB")
-        return dict.fromkeys(limits, "1000") if of == LARGE else {}
+        return dict.fromkeys(limits, "1000") if contestant == LARGE else {}
 
 
-def see_cards(server: Server, path: str, cards: int) -> None:
-    """Raises RuntimeError unless it gives its cards: a failure may be answered with none."""
+def check_cards(server: Server, path: str, cards: int) -> None:
+    """Raises RuntimeError unless it gives that many: a failure may be answered with none."""
     answer = Client(server.port, fresh=True).send(Call(path, bodies.patient_view(20)))
-    found = len(json.loads(answer.body)["cards"]) if answer.status == 200 else 0
-    if found != cards:
-        raise RuntimeError(f"{found} cards at {path} ({answer.status}), not {cards}")
+    count = len(json.loads(answer.body)["cards"]) if answer.status == 200 else 0
+    if count != cards:
+        raise RuntimeError(f"{count} cards at {path} ({answer.status}), not {cards}")
 
 
 def healthchain() -> tuple[str, ...]:
@@ -129,11 +129,11 @@ def cql() -> tuple[str, ...]:
 
 
 OTHERS = {FIXED: lambda: _FLOORS, CHAIN_FHIR: healthchain, CQL: cql}
-"""How those are started that are not the service; the last word is the number of workers."""
+"""How those other than the service are started; the last word is the number of workers."""
 
 
 def other(name: str, workers: int, folder: Path) -> Server:
-    """One of the others. Raises RuntimeError where it cannot be had."""
+    """One of the others. Raises RuntimeError where it cannot be installed."""
     environ = environment() | {"PYTHONPATH": str(CHECKOUT)}
     return Server([*OTHERS[name](), str(workers)], environ, folder)
 
@@ -143,5 +143,5 @@ def _do(*command: str) -> None:
     try:
         subprocess.run(command, check=True, timeout=600, capture_output=True, text=True)
     except (OSError, subprocess.SubprocessError) as error:
-        said = getattr(error, "stderr", None) or ""
-        raise RuntimeError(f"{' '.join(command)}: {error} {said[-500:]}") from None
+        stderr = getattr(error, "stderr", None) or ""
+        raise RuntimeError(f"{' '.join(command)}: {error} {stderr[-500:]}") from None

@@ -35,7 +35,7 @@ def received() -> Response:
 
 
 def app(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
-    """All three."""
+    """The application: all three."""
     if environ["PATH_INFO"] != "/wsgi":
         return flask.wsgi_app(environ, start)
     environ["wsgi.input"].read()

@@ -35,8 +35,8 @@ def reference() -> int:
     """Frozen: records decoded, sorted, grouped, written. A change makes recorded ratios void."""
     text = json.dumps([{"code": f"{n * 7919 % 997}-{n % 10}", "value": n / 8} for n in range(300)])
     groups: dict[str, list[float]] = {}
-    for one in sorted(json.loads(text), key=lambda each: each["code"]):
-        groups.setdefault(one["code"].partition("-")[2], []).append(one["value"])
+    for record in sorted(json.loads(text), key=lambda record: record["code"]):
+        groups.setdefault(record["code"].partition("-")[2], []).append(record["value"])
     lines = [f"{code}: {max(values):.2f} of {len(values)}" for code, values in groups.items()]
     return len("\n".join(lines)) + round(sum(map(sum, groups.values())))
 
@@ -49,16 +49,16 @@ def ratios(app: Any, rounds: int = ROUNDS) -> dict[str, float]:
         reference()
         return time.process_time() - started
 
-    made = {name: calls.call(app, *bodies.of(*one)) for name, one in FIXED_CALLS.items()}
-    found = calls.medians({"": timed_reference, **made}, rounds)
-    return {name: found[name] / found[""] for name in made}
+    timed = {name: calls.call(app, *bodies.of(*what)) for name, what in FIXED_CALLS.items()}
+    times = calls.medians({"": timed_reference, **timed}, rounds)
+    return {name: times[name] / times[""] for name in timed}
 
 
-def slower(found: dict[str, float], recorded: dict[str, float]) -> list[str]:
+def slower(measured: dict[str, float], recorded: dict[str, float]) -> list[str]:
     """The calls beyond what is allowed, as lines; a call without a record is one of them."""
     return [
         f"{name}: {now:.2f} × the reference, recorded {recorded.get(name, 0):.2f}"
-        for name, now in found.items()
+        for name, now in measured.items()
         if not now <= ALLOWED * recorded.get(name, 0)
     ]
 
@@ -72,18 +72,20 @@ def main() -> int:
     version = ".".join(platform.python_version_tuple()[:2])
     if options.record:
         tries = [ratios(app) for _ in range(TRIES)]
-        found = {name: round(statistics.median(one[name] for one in tries), 3) for name in tries[0]}
-        RECORD.write_text(json.dumps({"python": version, "ratios": found}, indent=2) + "\n")
-        print(f"guard: recorded {found}")
+        medians = {
+            name: round(statistics.median(each[name] for each in tries), 3) for name in tries[0]
+        }
+        RECORD.write_text(json.dumps({"python": version, "ratios": medians}, indent=2) + "\n")
+        print(f"guard: recorded {medians}")
         return 0
     record = json.loads(RECORD.read_text())
     if record["python"] != version:
         print(f"guard: recorded with Python {record['python']}, this is {version}: not judged.")
         return 77
     for _ in range(TRIES):
-        found = ratios(app)
-        print("guard:", ", ".join(f"{name} {ratio:.2f}" for name, ratio in found.items()))
-        beyond = slower(found, record["ratios"])
+        medians = ratios(app)
+        print("guard:", ", ".join(f"{name} {ratio:.2f}" for name, ratio in medians.items()))
+        beyond = slower(medians, record["ratios"])
         if not beyond:
             return 0
     print(*(f"guard: SLOWER by more than {ALLOWED - 1:.0%}: {line}" for line in beyond), sep="\n")

@@ -3,8 +3,8 @@
 Two services for ``patient-view`` give the same two cards (a low magnesium, quinine prescribed).
 ``/cds/cds-services/fhir`` reads as HealthChain documents it: `CdsFhirAdapter` makes validated FHIR
 resources of every prefetch key. ``/plain/cds-services/plain`` reads the dicts as they came, as
-the project that ``healthchain new`` makes suggests: one odd entry ends in no cards. Served faster
-than ``healthchain serve`` does it: uvloop, httptools, as many processes as asked for.
+the project that ``healthchain new`` makes suggests: one odd entry, and there are no cards. Served
+faster than by ``healthchain serve``: uvloop, httptools, as many processes as asked for.
 Not importable from here: its packages are not ours.
 """
 
@@ -32,14 +32,17 @@ plain = CDSHooksService(CDSHooksConfig(base_path="/plain"))
 
 def cards_of(magnesium: Iterable[tuple[datetime, float, str | None]], quinine: bool) -> list[Card]:
     """The cards of both services, from dates, values, UCUM codes."""
-    found = []
-    taken, value, unit = max(magnesium, default=(None, LOW, None))
-    if taken is not None and unit == "mg/dL" and value < LOW:
-        found.append(("Low magnesium", f"{value} {unit} on {taken:%Y-%m-%d}"))
+    texts = []
+    day, value, unit = max(magnesium, default=(None, LOW, None))
+    if day is not None and unit == "mg/dL" and value < LOW:
+        texts.append(("Low magnesium", f"{value} {unit} on {day:%Y-%m-%d}"))
     if quinine:
-        found.append(("Quinine among the prescriptions", "Its harm outweighs its benefit."))
+        texts.append(("Quinine among the prescriptions", "Its harm outweighs its benefit."))
     source = {"label": "bench"}
-    return [Card(summary=one, indicator="warning", source=source, detail=two) for one, two in found]
+    return [
+        Card(summary=summary, indicator="warning", source=source, detail=detail)
+        for summary, detail in texts
+    ]
 
 
 @fhir.hook("patient-view", id="fhir")
@@ -54,13 +57,13 @@ def from_resources(request: CDSRequest) -> CDSResponse:
         return any(coding.code == code for coding in concept.coding or ())
 
     magnesium = [
-        (one.effectiveDateTime, float(one.valueQuantity.value), one.valueQuantity.code)
-        for one in resources("results", "Observation")
-        if one.status in FINAL and one.valueQuantity is not None and coded(one.code, MAGNESIUM)
+        (each.effectiveDateTime, float(each.valueQuantity.value), each.valueQuantity.code)
+        for each in resources("results", "Observation")
+        if each.status in FINAL and each.valueQuantity is not None and coded(each.code, MAGNESIUM)
     ]
     quinine = any(
-        one.status == "active" and coded(one.medicationCodeableConcept, QUININE)
-        for one in resources("medicationRequests", "MedicationRequest")
+        each.status == "active" and coded(each.medicationCodeableConcept, QUININE)
+        for each in resources("medicationRequests", "MedicationRequest")
     )
     if cards := cards_of(magnesium, quinine):  # the document refuses an empty list
         document.cds.cards = cards
@@ -69,7 +72,7 @@ def from_resources(request: CDSRequest) -> CDSResponse:
 
 @plain.hook("patient-view", id="plain")
 def from_dicts(request: CDSRequest) -> CDSResponse:
-    """Reads what came, unseen by any model."""
+    """Reads the dicts as they came, with no model."""
 
     def resources(key: str) -> Iterable[dict]:
         return (entry["resource"] for entry in request.prefetch.get(key, {}).get("entry", ()))
@@ -78,15 +81,15 @@ def from_dicts(request: CDSRequest) -> CDSResponse:
         return any(coding["code"] == code for coding in concept.get("coding", ()))
 
     results = (
-        (datetime.fromisoformat(one["effectiveDateTime"]), one["valueQuantity"])
-        for one in resources("results")
-        if one["status"] in FINAL and coded(one["code"], MAGNESIUM)
+        (datetime.fromisoformat(each["effectiveDateTime"]), each["valueQuantity"])
+        for each in resources("results")
+        if each["status"] in FINAL and coded(each["code"], MAGNESIUM)
     )
     quinine = any(
-        one["status"] == "active" and coded(one["medicationCodeableConcept"], QUININE)
-        for one in resources("medicationRequests")
+        each["status"] == "active" and coded(each["medicationCodeableConcept"], QUININE)
+        for each in resources("medicationRequests")
     )
-    magnesium = ((taken, value["value"], value.get("code")) for taken, value in results)
+    magnesium = ((day, value["value"], value.get("code")) for day, value in results)
     return CDSResponse(cards=cards_of(magnesium, quinine))
 
 

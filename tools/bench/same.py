@@ -1,10 +1,10 @@
-"""Whether two checkouts answer alike: damaged calls to both, in turns.
+"""Whether two checkouts give the same answers: damaged calls to both, in turn.
 
     python -m tools.bench.same CHECKOUT [--requests 20000] [--seed 1]
 
-They are those of ``make faults`` and the benchmark's, damaged in the same ways. Compared are status
-and body, the answer of every rule with its reasons, and problems. The first calls that differ are
-printed whole; exit status 1.
+The calls are those of ``make faults`` and the benchmark, damaged in the same ways. Compared are
+status and body, the answer of every rule with its reasons, and problems. The first calls answered
+differently are printed whole; exit status 1.
 """
 
 from __future__ import annotations
@@ -33,61 +33,63 @@ def lines(number: int, seed: int) -> Iterator[str]:
     from tools.bench import bodies
     from tools.faults.calls import mutated
 
-    made = (bodies.patient_view(10, now=NOW), bodies.patient_view(40, cards=False, now=NOW),
+    calls = (bodies.patient_view(10, now=NOW), bodies.patient_view(40, cards=False, now=NOW),
             bodies.order_select(10, now=NOW))  # fmt: skip
-    for call in mutated(number, seed, *map(json.loads, made * 20)):
+    for call in mutated(number, seed, *map(json.loads, calls * 20)):
         yield json.dumps([call.path, call.body.decode("latin-1"), dict(call.headers)])
 
 
 def answered(calls: Iterable[str]) -> Iterator[str]:
-    """What the ``cds_service`` that is imported answers to each line, as a line of JSON."""
+    """What the imported ``cds_service`` answers to each line, as a line of JSON."""
     from werkzeug.test import create_environ, run_wsgi_app
 
     from cds_service.app import build, make_parts
     from cds_service.settings import read_settings
 
-    seen: list[Any] = []
+    answers: list[Any] = []
 
     def watched(answer: Callable[..., Any], *given: Any) -> Any:
-        found = answer(*given)
-        seen.append([found.trace, found.problems, found.silence, found.orders])
-        return found
+        decision = answer(*given)
+        answers.append([decision.trace, decision.problems, decision.silence, decision.orders])
+        return decision
 
     with tempfile.TemporaryDirectory() as folder:
         parts = make_parts(read_settings(database_url=f"sqlite:///{folder}/same.db"))
-        for one in {parts.answering, *parts.sites.values()}:
-            one.answer = partial(watched, one.answer)
+        for answering in {parts.answering, *parts.sites.values()}:
+            answering.answer = partial(watched, answering.answer)
         app = build(replace(parts, now=lambda: NOW)).wsgi_app
         for line in calls:
-            seen.clear()
+            answers.clear()
             path, body, headers = json.loads(line)
-            sent = {"Content-Type": "application/json", **headers}
-            made = create_environ(path, method="POST", data=body.encode("latin-1"), headers=sent)
-            content, status, _ = run_wsgi_app(app, made, buffered=True)
-            # The ids of cards and suggestions are random in part.
-            lasting = re.sub(r'"uuid": *"[^"]*"', "", b"".join(content).decode())
-            yield json.dumps([status, lasting, repr(seen)])
+            headers_sent = {"Content-Type": "application/json", **headers}
+            environ = create_environ(
+                path, method="POST", data=body.encode("latin-1"), headers=headers_sent
+            )
+            content, status, _ = run_wsgi_app(app, environ, buffered=True)
+            # The ids of cards and suggestions are partly random.
+            text = re.sub(r'"uuid": *"[^"]*"', "", b"".join(content).decode())
+            yield json.dumps([status, text, repr(answers)])
         parts.records.close()
 
 
 def differences(checkouts: tuple[Path, Path], number: int, seed: int) -> Iterator[str]:
     """The calls that two checkouts answer differently, with both answers."""
-    asked = lines(number, seed)
-    while batch := list(islice(asked, _BATCH)):
+    sent = lines(number, seed)
+    while batch := list(islice(sent, _BATCH)):
         ours, theirs = (
             subprocess.run(
-                [sys.executable, "-P", __file__], env={"PYTHONPATH": str(one)}, check=True,
+                [sys.executable, "-P", __file__], env={"PYTHONPATH": str(checkout)}, check=True,
                 input="\n".join(batch), stdout=subprocess.PIPE, text=True,
             ).stdout.splitlines()
-            for one in checkouts
+            for checkout in checkouts
         )  # fmt: skip
-        for line, one, other in zip(batch, ours, theirs, strict=True):
-            if one != other:
-                yield f"{line}\n{one}\n{other}\n"
+        for line, our_answer, their_answer in zip(batch, ours, theirs, strict=True):
+            if our_answer != their_answer:
+                yield f"{line}\n{our_answer}\n{their_answer}\n"
 
 
 def main() -> int:
-    """Exit status 1 where something differs."""
+    """Exit status 1 where an answer differs."""
     if len(sys.argv) == 1:  # one of the processes
         from cds_service.ops import logs
 
@@ -98,12 +100,12 @@ def main() -> int:
     reader.add_argument("checkout", type=Path)
     reader.add_argument("--requests", type=int, default=20_000)
     reader.add_argument("--seed", type=int, default=1)
-    asked = reader.parse_args()
-    count, both = 0, (asked.checkout.resolve(), CHECKOUT)
-    for count, told in enumerate(differences(both, asked.requests, asked.seed), 1):
+    options = reader.parse_args()
+    count, checkouts = 0, (options.checkout.resolve(), CHECKOUT)
+    for count, difference in enumerate(differences(checkouts, options.requests, options.seed), 1):
         if count <= _SHOWN:
-            print(told)
-    print(f"{asked.requests:,} calls, {count:,} answered differently")
+            print(difference)
+    print(f"{options.requests:,} calls, {count:,} answered differently")
     return 1 if count else 0
 
 

@@ -23,7 +23,9 @@ _REQUEST_S = 60
 
 def processor_s(server: Server) -> float:
     """The processor time that its processes have used so far, in steps of 10 ms."""
-    return sum(sum(one.cpu_times()[:2]) for one in (server.process, *server.worker_processes()))
+    return sum(
+        sum(process.cpu_times()[:2]) for process in (server.process, *server.worker_processes())
+    )
 
 
 def rest(server: Server) -> None:
@@ -46,61 +48,61 @@ def memory(server: Server) -> dict[str, float]:
 
 
 def forget_peaks(server: Server) -> None:
-    """Let the peaks of memory begin anew."""
-    for one in server.worker_processes():
-        Path(f"/proc/{one.pid}/clear_refs").write_text("5")
+    """Start the peaks of memory again."""
+    for worker in server.worker_processes():
+        Path(f"/proc/{worker.pid}/clear_refs").write_text("5")
 
 
 def spread(server: Server, connections: int) -> list[int]:
-    """Open so many connections at once, and count what each worker got."""
+    """Open so many connections at once, and count those of each worker."""
 
-    def held() -> list[int]:
+    def counts() -> list[int]:
         ours = (psutil.CONN_ESTABLISHED, server.port)
-        each = (one.net_connections("tcp") for one in server.worker_processes())
+        each = (worker.net_connections("tcp") for worker in server.worker_processes())
         return [sum((line.status, line.laddr.port) == ours for line in lines) for lines in each]
 
     with ExitStack() as stack:
         for _ in range(connections):
             stack.enter_context(socket.create_connection((HOST, server.port)))
-        until(lambda: sum(held()) == connections, "all connections", _PATIENCE_S)
-        return held()
+        until(lambda: sum(counts()) == connections, "all connections", _PATIENCE_S)
+        return counts()
 
 
 def wrk(
     port: int, path: str, connections: int, seconds: float, token: str = "", **settings: object
 ) -> dict[str, Any]:
-    """What ``wrk.lua`` says of a load, which also says what ``settings`` there are (``body``).
+    """The figures that ``wrk.lua`` gives for a load; it also says what ``settings`` there are.
 
     Raises RuntimeError where it gives no figures.
     """
     command = ["wrk", "--threads=1", f"--connections={connections}", f"--timeout={_REQUEST_S}s"]
     command += [f"--duration={max(1, round(seconds))}s", f"--script={_SCRIPT}"]
     command += [f"--header=Authorization: Bearer {token}"] if token else []
-    told = {f"WRK_{name.upper()}": str(value) for name, value in settings.items()}
-    ended = subprocess.run(
+    environ = {f"WRK_{name.upper()}": str(value) for name, value in settings.items()}
+    result = subprocess.run(
         [*command, f"http://127.0.0.1:{port}{path}"],
-        env=os.environ | told,
+        env=os.environ | environ,
         check=False,
         capture_output=True,
         text=True,
         timeout=seconds + _REQUEST_S,
     )
-    lines = [line for line in ended.stdout.splitlines() if line.startswith("{")]
-    if ended.returncode or not lines:
-        raise RuntimeError(f"wrk gave no figures: {ended.stderr.strip()[:300]}")
-    found: dict[str, Any] = json.loads(lines[-1])
-    return found
+    lines = [line for line in result.stdout.splitlines() if line.startswith("{")]
+    if result.returncode or not lines:
+        raise RuntimeError(f"wrk gave no figures: {result.stderr.strip()[:300]}")
+    figures: dict[str, Any] = json.loads(lines[-1])
+    return figures
 
 
 def loaded(
     server: Server, path: str, body: Path, connections: int, seconds: float, token: str = ""
 ) -> dict[str, Any]:
     """Load one server: ``rate``, ``p50_ms``, ``p99_ms``, processor milliseconds of the server for
-    each answer (``cpu_ms``), and how many ``failed``: were no success, or lost."""
+    each answer (``cpu_ms``), and how many ``failed``: were not answered 200, or were lost."""
     before = processor_s(server)
-    found = wrk(server.port, path, connections, seconds, token, body=body)
+    figures = wrk(server.port, path, connections, seconds, token, body=body)
     rest(server)
-    # What is on its way when the turn ends is answered all the same, and nobody counts it.
-    answered = found["requests"] + connections
-    found["cpu_ms"] = (processor_s(server) - before) * 1e3 / answered
-    return {one: found[one] for one in ("rate", "p50_ms", "p99_ms", "cpu_ms", "failed")}
+    # Calls on their way when the turn ends are answered all the same, but wrk does not count them.
+    answers = figures["requests"] + connections
+    figures["cpu_ms"] = (processor_s(server) - before) * 1e3 / answers
+    return {name: figures[name] for name in ("rate", "p50_ms", "p99_ms", "cpu_ms", "failed")}

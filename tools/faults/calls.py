@@ -1,4 +1,4 @@
-"""What is sent: scenarios, feedback, signed calls, what hostile callers send, requests by hand."""
+"""What is sent: scenarios, feedback, signed calls, hostile calls, requests written by hand."""
 
 from __future__ import annotations
 
@@ -41,54 +41,54 @@ GRANTED = {"access_token": "x", "token_type": "Bearer", "expires_in": 300,
 @cache
 def scenarios() -> tuple[dict[str, Any], ...]:
     """Every request of fixtures/scenarios, and every vendor's shape."""
-    found = [scenario(folder).request for folder in FOLDERS]
+    requests = [scenario(folder).request for folder in FOLDERS]
     for path in sorted(FIXTURES.glob("vendor_shapes/*.json")):
         shape = json.loads(path.read_bytes())
         hook = "order-select" if "draftOrders" in shape.get("context", {}) else "patient-view"
-        found.append({"hook": hook, "hookInstance": INSTANCE, **shape})
-    return tuple(found)
+        requests.append({"hook": hook, "hookInstance": INSTANCE, **shape})
+    return tuple(requests)
 
 
 @cache
 def good_calls(*paths: str) -> tuple[Call, ...]:
     """Calls to (both) services that bring their data and are answered with 200."""
     return tuple(
-        Call(one.path, encoded(one.request))
-        for one in map(scenario, FOLDERS)
-        if one.path in (paths or PATHS.values()) and "status" not in one.expected
-        if one.request.get("prefetch") and "fhirServer" not in one.request
+        Call(each.path, encoded(each.request))
+        for each in map(scenario, FOLDERS)
+        if each.path in (paths or PATHS.values()) and "status" not in each.expected
+        if each.request.get("prefetch") and "fhirServer" not in each.request
     )
 
 
-def view(prefetch: Mapping[str, Any] | None, **more: Any) -> Call:
+def view(prefetch: Mapping[str, Any] | None, **fields: Any) -> Call:
     """A patient-view call of patient p1; without prefetch it sends us to a FHIR server."""
-    return Call(VIEW, encoded(fhir.call("patient-view", prefetch, **more)))
+    return Call(VIEW, encoded(fhir.call("patient-view", prefetch, **fields)))
 
 
 def without_prefetch(fhir_server: str, of: str = "p1") -> Call:
-    """A call that brings nothing but the address of a FHIR server, and a token for it."""
+    """A call that brings nothing but the address of a FHIR server and a token for it."""
     return view(None, of=of, fhirServer=fhir_server, fhirAuthorization=GRANTED)
 
 
-def held_by_a_fhir_server(prefetch: Mapping[str, Any]) -> Callable[[Request], bytes]:
-    """What a FHIR server answers that holds this prefetch: the patient, or all of a type."""
-    held: dict[str, list[Any]] = {}
+def fhir_server_with(prefetch: Mapping[str, Any]) -> Callable[[Request], bytes]:
+    """The answers of a FHIR server that holds this prefetch: the patient, or all of a type."""
+    resources: dict[str, list[Any]] = {}
     for value in filter(None, prefetch.values()):
-        for one in [each["resource"] for each in value.get("entry", ())] or [value]:
-            held.setdefault(one["resourceType"], []).append(one)
-    made = {kind: reply(fhir.searchset(*some)) for kind, some in held.items()}
-    made |= {"Patient": reply(held["Patient"][0]), "Bundle": reply(fhir.searchset())}
+        for resource in [entry["resource"] for entry in value.get("entry", ())] or [value]:
+            resources.setdefault(resource["resourceType"], []).append(resource)
+    answers = {kind: reply(fhir.searchset(*found)) for kind, found in resources.items()}
+    answers |= {"Patient": reply(resources["Patient"][0]), "Bundle": reply(fhir.searchset())}
 
     def answer(request: Request) -> bytes:
         kind = request.target.partition("?")[0].split("/")[2]
-        return made.get(kind, made["Bundle"])
+        return answers.get(kind, answers["Bundle"])
 
     return answer
 
 
 def holding(key: str, *resources: fhir.Json) -> Call:
     """A call with these resources, each with an id of its own."""
-    numbered = ({**one, "id": f"x{number}"} for number, one in enumerate(resources))
+    numbered = ({**resource, "id": f"x{number}"} for number, resource in enumerate(resources))
     return view({"patient": fhir.patient(), key: fhir.searchset(*numbered)})
 
 
@@ -121,17 +121,17 @@ def padded(size: int) -> Call:
 def _chunks(size: int, each: int) -> list[bytes]:
     """A body that is sent in chunks."""
     body = padded(size).body
-    return [body[at : at + each] for at in range(0, size, each)]
+    return [body[start : start + each] for start in range(0, size, each)]
 
 
 def edges() -> Iterator[tuple[Call, tuple[int, ...]]]:
-    """Calls at the limits and beyond, named by their note; the statuses of which one is right."""
+    """Calls at the limits and beyond, named by their note, and the statuses that are right."""
     result, good = with_results(1).body, good_calls(VIEW)[0].body
     big = with_results(49_999).body  # and the patient
     drafts = big.replace(b"patient-view", b"order-select", 1).replace(
         b'"patientId": "p1"', b'"patientId":"p1","selections":[],"draftOrders":{}'
     )
-    keys = b"".join(b',"k%d":{}' % at for at in range(100_000))
+    keys = b"".join(b',"k%d":{}' % number for number in range(100_000))
     extra: tuple[tuple[str, bytes, tuple[int, ...]], ...] = (
         ("60 levels deep", b"[" * 57 + b"]" * 57, (200,)),
         ("65 levels deep", b"[" * 63 + b"]" * 63, (400,)),
@@ -181,34 +181,34 @@ def many_answers(count: int, suggestions: int = 50, comment: str = "x") -> Call:
     return feedback(*cards, suggestions=suggestions, comment=comment)
 
 
-def mutated(count: int, seed: int, *more: dict[str, Any]) -> Iterator[Call]:
+def mutated(count: int, seed: int, *others: dict[str, Any]) -> Iterator[Call]:
     """``count`` damaged calls, the same ones for the same seed; the note names the ways.
 
-    They are made of all scenarios, of feedback, and of ``more``.
+    They are made from all scenarios, from feedback, and from ``others``.
     """
-    dice = random.Random(seed)
-    originals = [*scenarios(), json.loads(feedback(INSTANCE).body), *more]
+    draw = random.Random(seed)
+    originals = [*scenarios(), json.loads(feedback(INSTANCE).body), *others]
     for _ in range(count):
-        original = dice.choice(originals)
+        original = draw.choice(originals)
         path = PATHS.get(original.get("hook", ""), FEEDBACK)
-        changes = dice.choice((1, 1, 2, 4, 12)) if dice.random() < 0.8 else 0
-        tree, names = damaged(dice, original, changes)
-        body = written(dice, tree)
-        if not names or dice.random() < 0.45:
-            body, name = damaged_bytes(dice, body)
+        changes = draw.choice((1, 1, 2, 4, 12)) if draw.random() < 0.8 else 0
+        tree, names = damaged(draw, original, changes)
+        body = written(draw, tree)
+        if not names or draw.random() < 0.45:
+            body, name = damaged_bytes(draw, body)
             names.append(name)
         headers: dict[str, str] = {}
-        if dice.random() < 0.08:
-            headers = dict([dice.choice(HEADERS)])
+        if draw.random() < 0.08:
+            headers = dict([draw.choice(HEADERS)])
             names.append("headers")
-        if dice.random() < 0.03:
-            path = dice.choice(ADDRESSES)
+        if draw.random() < 0.03:
+            path = draw.choice(ADDRESSES)
             names.append("path")
         yield Call(path, body, headers, "+".join(names))
 
 
 class Feedback(Tally):
-    """Answers to cards, each to a card of its own; remembers what was acknowledged."""
+    """Tally of answers to cards, each to a card of its own; remembers those acknowledged."""
 
     def __init__(self, right: Right = (200,)) -> None:
         super().__init__(right)
@@ -220,7 +220,7 @@ class Feedback(Tally):
         return (feedback(str(uuid.uuid4())) for _ in itertools.count())
 
     def add(self, answered: Answered) -> None:
-        """Count one, and remember the card where it was answered with 200."""
+        """Count one, and remember its card if it was answered with 200."""
         super().add(answered)
         if answered.status == 200:
             self.acknowledged.add(answered.call.note)
@@ -229,7 +229,7 @@ class Feedback(Tally):
 
 
 class Signer:
-    """One client of the list; its keys are in the list, or behind ``jku``."""
+    """One client of the list; its keys are in the list, or at the address ``jku``."""
 
     def __init__(self, iss: str, **entry: Any) -> None:
         self._pem, self._public = make_key_pair("ES384")
@@ -237,7 +237,7 @@ class Signer:
         self.entry = {"iss": iss, **({} if "jku" in entry else {"jwks": self.key_set}), **entry}
 
     def claims(self, service: str = PUBLIC_URL) -> dict[str, Any]:
-        """What a good token says."""
+        """The claims of a good token."""
         now, jti = int(time.time()), str(uuid.uuid4())
         iss, aud = self.entry["iss"], service + VIEW
         return {"iss": iss, "aud": aud, "iat": now, "exp": now + 300, "jti": jti}
@@ -253,19 +253,19 @@ class Signer:
         return replace(call or good_calls(VIEW)[0], headers={"Authorization": f"Bearer {token}"})
 
     def calls(self, *calls: Call) -> Iterator[Call]:
-        """These calls again and again, else good ones, each with a token of its own."""
+        """These calls (else good ones) again and again, each with a token of its own."""
         return map(self.signed, itertools.cycle(calls or good_calls(VIEW)))
 
 
 def client_list(folder: Path, *signers: Signer) -> str:
     """The path of a client list with these clients."""
     path = folder / "clients.json"
-    path.write_text(json.dumps([one.entry for one in signers]), encoding="utf-8")
+    path.write_text(json.dumps([signer.entry for signer in signers]), encoding="utf-8")
     return str(path)
 
 
 def head(length: int | None) -> bytes:
-    """The head of a POST by hand; without a length it is chunked."""
+    """The head of a POST, written by hand; without a length it is chunked."""
     body = "Transfer-Encoding: chunked" if length is None else f"Content-Length: {length}"
     lines = (f"POST {VIEW} HTTP/1.1", "Host: cds.example", "Content-Type: application/json", body)
     return "\r\n".join((*lines, "", "")).encode()
@@ -276,7 +276,7 @@ def connect(port: int) -> socket.socket:
     return socket.create_connection((HOST, port), timeout=20)
 
 
-def said(line: socket.socket) -> int:
+def status_on(line: socket.socket) -> int:
     """Status of the answer on ``line``; 0 where the server closed without one."""
     with contextlib.suppress(OSError, http.client.HTTPException):
         answer = http.client.HTTPResponse(line)
@@ -287,7 +287,7 @@ def said(line: socket.socket) -> int:
 
 
 def reset(line: socket.socket) -> None:
-    """Close with a reset instead of a goodbye."""
+    """Close the connection with a reset."""
     line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     line.close()
 

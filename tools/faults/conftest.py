@@ -1,4 +1,4 @@
-"""A test is a row of docs/reliability.md: it notes figures, and what must hold and does not.
+"""A test is a row of docs/reliability.md: it notes figures, and what should hold but does not.
 
 Its docstring says in two paragraphs what is done to the service and what must hold.
 """
@@ -31,7 +31,7 @@ _HEALTH_MS = 100
 
 
 class Row:
-    """What a test is given: a folder, how much to do, and where to note what it found."""
+    """What a test is given: a folder, how much to do, and where to note its findings."""
 
     service: Service
 
@@ -47,7 +47,7 @@ class Row:
         return quick if self.quick else full
 
     def figure(self, text: str, holds: object = True) -> None:
-        """Note a measurement for the table, and whether it is as it must be."""
+        """Note a measurement for the table, and whether it is as it should be."""
         self.figures.append(text)
         print(f"    {text}", flush=True)
         self.must(holds, text)
@@ -62,16 +62,16 @@ class Row:
     def serving(
         self, *clients: Signer, workers: int = 2, key_retry_s: float | None = None, **settings: str
     ) -> Iterator[Service]:
-        """The service, for these clients if any are given; see `must_be_well` for its end."""
+        """The service, for these clients if any are given; see `must_be_healthy` for its end."""
         if clients:
             settings["TRUSTED_CLIENTS"] = client_list(self.folder, *clients)
         options = {"workers": workers, "key_retry_s": key_retry_s, "settings": settings}
         with serving(self.folder, **options) as self.service:
             yield self.service
-            self.must_be_well(self.service)
+            self.must_be_healthy(self.service)
 
-    def must_be_well(self, service: Service) -> None:
-        """At the end no unforeseen error is in the log, no worker has died but those that were
+    def must_be_healthy(self, service: Service) -> None:
+        """At the end no unforeseen error is in the log, no worker has died except those that were
         killed, and a service that still runs is ready with all its workers.
         """
         faults = service.faults()
@@ -82,27 +82,27 @@ class Row:
         self.must(ready or service.process.poll() is not None, "not ready with all workers")
 
     def kill(self, worker: Process) -> None:
-        """End a worker by SIGKILL; no other may die."""
+        """End a worker with SIGKILL; no other may die."""
         self.killed += 1
         worker.kill()
 
     @contextmanager
     def load(
         self, name: str, calls: Iterable[Call], connections: int = 4,
-        right: Right | Tally = (200,), **how: Any,
+        right: Right | Tally = (200,), **options: Any,
     ) -> Iterator[Tally]:  # fmt: skip
-        """Load of this name all through the block; each answer must be right (see `judge`).
+        """Load under this name throughout the block; each answer must be right (see `judge`).
 
-        ``how`` is that of `under_load`, and the ``port`` if it is not the service's.
+        ``options`` are those of `under_load`, and the ``port`` if it is not the service's.
         """
-        port = how.pop("port", None) or self.service.port
+        port = options.pop("port", None) or self.service.port
         tally = self.tallies[name] = right if isinstance(right, Tally) else Tally(right)
-        with under_load(port, calls, tally, connections, **how):
+        with under_load(port, calls, tally, connections, **options):
             yield tally
 
-    def loaded(self, seconds: float, *what: Any, **how: Any) -> Tally:
+    def loaded(self, seconds: float, *what: Any, **options: Any) -> Tally:
         """`load` for so many seconds."""
-        with self.load(*what, **how) as tally:
+        with self.load(*what, **options) as tally:
             time.sleep(seconds)
         return tally
 
@@ -113,70 +113,74 @@ class Row:
         """The answers to a call that is sent so many times, each over a new connection."""
         client = Client(self.service.port, fresh=True)
         answers = [client.send(call) for _ in range(times)]
-        slowest, statuses = max(one.seconds for one in answers), {one.status for one in answers}
-        said = f"{name}: {'/'.join(map(str, sorted(statuses)))} in {slowest * 1000:.0f} ms"
+        slowest = max(answer.seconds for answer in answers)
+        statuses = {answer.status for answer in answers}
+        text = f"{name}: {'/'.join(map(str, sorted(statuses)))} in {slowest * 1000:.0f} ms"
         holds = statuses <= {*right} and slowest < within_s
-        self.figure(said, holds) if name else self.must(holds, said)
+        self.figure(text, holds) if name else self.must(holds, text)
         return answers
 
     def healthy_for(self, seconds: float) -> None:
-        """For so long /healthz must answer in time, beyond what a busy machine takes itself.
+        """For so long /healthz must answer in time, allowing for what a busy machine takes itself.
 
-        That is told by a server that does nothing else. wrk asks both: the makers of load are
-        busy.
+        A server that does nothing else shows that. wrk asks both: what makes the load is busy.
         """
         with running(other(FIXED, 1, self.folder)) as idle, ThreadPoolExecutor(2) as pool:
-            asked = ((self.service.port, "/healthz"), (idle.port, "/wsgi"))
-            ours, theirs = pool.map(lambda at: wrk(*at, 1, seconds, every_ms=50), asked)
+            addresses = ((self.service.port, "/healthz"), (idle.port, "/wsgi"))
+            ours, theirs = pool.map(
+                lambda address: wrk(*address, 1, seconds, every_ms=50), addresses
+            )
         slowest, idle_ms = ours["max_ms"], theirs["max_ms"]
-        said = f"slowest of {ours['requests']:,} /healthz {slowest:.0f} ms (an idle process "
-        said += f"beside it {idle_ms:.0f} ms)"
+        text = f"slowest of {ours['requests']:,} /healthz {slowest:.0f} ms (an idle process "
+        text += f"beside it {idle_ms:.0f} ms)"
         self.must(ours["requests"] and not ours["failed"], f"{ours['failed']} of /healthz failed")
-        self.figure(said, slowest < _HEALTH_MS + idle_ms)
+        self.figure(text, slowest < _HEALTH_MS + idle_ms)
 
-    def must_be_kept(self, feedback: Feedback) -> None:
-        """Every answer to a card that was acknowledged must be stored."""
+    def must_be_stored(self, feedback: Feedback) -> None:
+        """Every acknowledged answer to a card must be stored."""
         missing = len(feedback.acknowledged - self.service.stored_cards())
         acknowledged = len(feedback.acknowledged)
         self.figure(f"{acknowledged:,} answers acknowledged, {missing} lost", not missing)
 
     def judge(self) -> None:
-        """Note every load, and that every answer must be as it should."""
+        """Note every load, and fail the row if an answer is not right."""
         for name, tally in self.tallies.items():
             self.figure(f"{name}: {tally}", not tally.wrong)
-            for one in tally.wrong[:20]:
-                print(f"    {flaw(one) or one.status}: {one.call.path} {one.call.note}")
+            for answer in tally.wrong[:20]:
+                print(f"    {flaw(answer) or answer.status}: {answer.call.path} {answer.call.note}")
 
 
 @pytest.fixture
 def row(request: pytest.FixtureRequest, tmp_path: Path) -> Row:
-    asked = request.config.getoption
-    return Row(tmp_path, asked("quick"), asked("seed"), asked("minutes"))
+    option = request.config.getoption
+    return Row(tmp_path, option("quick"), option("seed"), option("minutes"))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--quick", action="store_true", help="smaller numbers")
     parser.addoption("--minutes", type=float, help="how long the soak lasts; 30 unless --quick")
     parser.addoption("--write", action="store_true", help="write docs/reliability.md")
-    parser.addoption("--seed", type=int, default=20_260_101, help="of the mutator and the kills")
+    parser.addoption(
+        "--seed", type=int, default=20_260_101, help="for the mutated calls and the kills"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    # So that every started process is ended on the way out.
+    # So that every process that was started is ended when the run is.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     config.addinivalue_line("filterwarnings", "default")
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
-    found: Row = item.funcargs["row"]
+    row: Row = item.funcargs["row"]
     try:
         yield
-        found.judge()
+        row.judge()
     except (NotInTimeError, OSError) as error:
-        found.must(False, f"{type(error).__name__}: {error}")
-    if found.failures:
-        pytest.fail("; ".join(found.failures), pytrace=False)
+        row.must(False, f"{type(error).__name__}: {error}")
+    if row.failures:
+        pytest.fail("; ".join(row.failures), pytrace=False)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -185,20 +189,20 @@ def pytest_runtest_makereport(
 ) -> Iterator[pytest.TestReport]:
     report = yield
     if call.when == "call" and item.config.getoption("write"):
-        found: Row = item.funcargs["row"]
-        failures = "; ".join(found.failures) or str(report.longrepr).splitlines()[-1:]
+        row: Row = item.funcargs["row"]
+        failures = "; ".join(row.failures) or str(report.longrepr).splitlines()[-1:]
         result = "held" if report.passed else f"**failed**: {failures}"
-        result += f" ({datetime.now(UTC).date()}, {report.duration:.0f} s{', quick' * found.quick})"
-        write(item.name, *item.function.__doc__.split("\n\n"), result, "; ".join(found.figures))
+        result += f" ({datetime.now(UTC).date()}, {report.duration:.0f} s{', quick' * row.quick})"
+        write(item.name, *item.function.__doc__.split("\n\n"), result, "; ".join(row.figures))
     return report
 
 
 def write(test: str, *cells: str, page: Path = PAGE) -> None:
     """Put the row of a test into the table of the page, in its place or as the last."""
     name = test.removeprefix("test_").replace("_", "-")
-    told = " | ".join(" ".join(one.replace("|", "¦").split()) for one in (f"`{name}`", *cells))
+    line = " | ".join(" ".join(cell.replace("|", "¦").split()) for cell in (f"`{name}`", *cells))
     before, *rows, after = re.split(r"^(\| `[a-z-]+` \|.*\n)", page.read_text("utf-8"), flags=re.M)
-    rows = [one for one in rows if one]
-    lines = {one[: one.index("|", 2)]: one for one in rows} | {f"| `{name}` ": f"| {told} |\n"}
+    rows = [row for row in rows if row]
+    lines = {row[: row.index("|", 2)]: row for row in rows} | {f"| `{name}` ": f"| {line} |\n"}
     before = re.sub("^Machine: [^;]*", f"Machine: {hardware()}", before, flags=re.M)
     page.write_text(before + "".join(lines.values()) + after, "utf-8")

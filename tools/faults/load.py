@@ -32,7 +32,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """What became of a call. ``status`` is 0 where no whole answer came; ``lost`` says how.
+    """The outcome of a call. ``status`` is 0 if no complete answer came; ``lost`` says why.
 
     ``at`` is time.monotonic() when it was sent.
     """
@@ -46,7 +46,7 @@ class Answered:
 
 
 class Client:
-    """One connection, kept alive as long as the server agrees; never tries a call twice.
+    """One connection, kept alive as long as the server agrees; never sends a call twice.
 
     ``fresh``: one connection for each call, to the port that ``port`` gives at that moment.
     """
@@ -74,12 +74,12 @@ class Client:
 
 
 class Tally:
-    """What became of many calls; safe for threads. ``right``: statuses, or a judge of answers."""
+    """Outcomes of many calls; thread-safe. ``right``: statuses, or a function that judges one."""
 
     def __init__(self, right: Right = (200,)) -> None:
         self.statuses: Counter[int] = Counter()
         self.wrong: list[Answered] = []
-        self._said: Counter[str] = Counter()
+        self._outcomes: Counter[str] = Counter()
         self._seconds: list[float] = []
         self._right = right if callable(right) else lambda answered: answered.status in right
         self._lock = threading.Lock()
@@ -88,7 +88,7 @@ class Tally:
         """Count one."""
         with self._lock:
             self.statuses[answered.status] += 1
-            self._said[answered.lost or str(answered.status)] += 1
+            self._outcomes[answered.lost or str(answered.status)] += 1
             self._seconds.append(answered.seconds)
             if not self._right(answered):
                 self.wrong.append(answered)
@@ -103,14 +103,14 @@ class Tally:
         ordered = sorted(self._seconds) or [0.0]
         return ordered[min(len(ordered) - 1, int(share * len(ordered)))] * 1000
 
-    def said(self) -> str:
+    def in_words(self) -> str:
         """The statuses in words: ``900 × 200, 100 × 400``."""
-        told = (f"{count:,} × {one}" for one, count in sorted(self._said.items()))
-        return ", ".join(told) or "none"
+        counts = (f"{count:,} × {outcome}" for outcome, count in sorted(self._outcomes.items()))
+        return ", ".join(counts) or "none"
 
     def __str__(self) -> str:
-        p50, p99, most = (self.quantile_ms(share) for share in (0.5, 0.99, 1))
-        return f"{self.said()}, p50 {p50:.0f} ms, p99 {p99:.0f} ms, slowest {most:.0f} ms"
+        p50, p99, slowest = (self.quantile_ms(share) for share in (0.5, 0.99, 1))
+        return f"{self.in_words()}, p50 {p50:.0f} ms, p99 {p99:.0f} ms, slowest {slowest:.0f} ms"
 
 
 def send_all(calls: Iterable[Call], port: int, tally: Tally, connections: int = 8) -> Tally:
@@ -124,7 +124,7 @@ def under_load(
     port: Port, calls: Iterable[Call], tally: Tally, connections: int = 4, fresh: bool = False,
     pause_s: float = 0.005, to_the_end: bool = False,
 ) -> Iterator[None]:  # fmt: skip
-    """Send calls from so many connections for as long as the block lasts, a tuple again and again.
+    """Send calls from so many connections while the block lasts, those of a tuple again and again.
 
     ``to_the_end``: the block ends when all are sent.
     """
@@ -141,7 +141,7 @@ def under_load(
             answered = client.send(call)
             tally.add(answered)
             if answered.lost:
-                ended.wait(0.05)  # after a lost connection nobody tries again at once
+                ended.wait(0.05)  # after a lost connection no client tries again at once
         client.line.close()
 
     with ThreadPoolExecutor(connections) as pool:
@@ -155,16 +155,16 @@ def under_load(
 
 
 def flaw(answered: Answered) -> str:
-    """What is wrong with an answer; empty where it is right: JSON, errors OperationOutcomes."""
+    """What is wrong with an answer; empty if it is JSON, and an OperationOutcome for an error."""
     status = f"status {answered.status}"
     if answered.lost or answered.status >= 500:
         return f"lost connection ({answered.lost})" if answered.lost else status
     try:
-        read = json.loads(answered.body)
+        content = json.loads(answered.body)
     except ValueError:
         return f"{status}, not JSON"
-    if not isinstance(read, dict):
+    if not isinstance(content, dict):
         return f"{status}, not an object"
-    is_outcome = read.get("resourceType") == "OperationOutcome" and read.get("issue")
-    told = answered.status == 200 or is_outcome
-    return "" if told else f"{status}, not an OperationOutcome with an issue"
+    is_outcome = content.get("resourceType") == "OperationOutcome" and content.get("issue")
+    is_right = answered.status == 200 or is_outcome
+    return "" if is_right else f"{status}, not an OperationOutcome with an issue"

@@ -1,4 +1,4 @@
-"""The faults that attackers found, each as a row: what once stopped the service does not."""
+"""The faults that attackers found, each as a row: what once stopped the service no longer does."""
 
 from __future__ import annotations
 
@@ -49,16 +49,16 @@ def test_strangers(row: Row) -> None:
             row.healthy_for(seconds)
         for line in lines:
             line.settimeout(0.5)
-        told = sum(calls.said(line) == 401 for line in lines)
+        refused = sum(calls.status_on(line) == 401 for line in lines)
     row.must(others.total > seconds, f"{others.total} signed calls in {seconds} s")
-    row.figure(f"{count} strangers for {seconds} s, {told} told 401", told == count)
+    row.figure(f"{count} strangers for {seconds} s, {refused} told 401", refused == count)
 
 
 def test_distinct_texts(row: Row) -> None:
-    """30 valid calls of 14 MB, each of 700 long codes that never came before, and as many of 2,000
+    """30 valid calls of 14 MB, each of 700 long codes that are new every time, and as many of 2,000
     short names
 
-    each answered 200; the workers' memory comes back to within 60 MB
+    each answered 200; the workers' memory grows by less than 60 MB
     """
     tally = row.tallies["calls"] = Tally()
     with row.serving(workers=1) as service:
@@ -67,10 +67,10 @@ def test_distinct_texts(row: Row) -> None:
         (before,) = row.service.memory_mb()
         for turn in range(row.many(30, 8)):
             codes = (f"{turn} {number} ".ljust(20_000, "n") for number in range(700))
-            coded = (fhir.condition(None, ("urn:x", one)) for one in codes)
+            coded = (fhir.condition(None, ("urn:x", code)) for code in codes)
             texts = (f"{turn} {number} Zyxwvut, Mary".ljust(90, "n") for number in range(2000))
-            both = calls.holding("conditions", *coded), calls.with_texts(*texts)
-            send_all(both, service.port, tally, connections=1)
+            bodies = calls.holding("conditions", *coded), calls.with_texts(*texts)
+            send_all(bodies, service.port, tally, connections=1)
         (after,) = row.service.memory_mb()
     row.figure(f"worker {before:.0f} MB before, {after:.0f} MB after", after - before < 60)
 
@@ -79,19 +79,19 @@ def test_hung_fhir_server(row: Row) -> None:
     """eight connections of a tenant whose FHIR server takes the query and never answers, beside a
     tenant whose server works, both without prefetch
 
-    the other tenant gets its cards as without them; the breaker spares the first one the wait, and
+    the other tenant gets its cards as before; the breaker spares the first one the wait, and
     its server is used again within 3 s of its return
     """
-    hangs, answer = True, calls.held_by_a_fhir_server({"patient": fhir.patient()})
+    hangs, answer = True, calls.fhir_server_with({"patient": fhir.patient()})
     with (
-        Loopback(lambda asked: [FOREVER if hangs else answer(asked)]) as hung,
+        Loopback(lambda request: [FOREVER if hangs else answer(request)]) as hung,
         Loopback(lambda asked: [answer(asked)]) as working,
     ):
         bases = (hung.url, working.url)
         tenants = [Signer(f"{base}/tenant", fhir_servers=[base]) for base in bases]
         stuck, others = (
-            one.calls(calls.without_prefetch(base))
-            for one, base in zip(tenants, bases, strict=True)
+            tenant.calls(calls.without_prefetch(base))
+            for tenant, base in zip(tenants, bases, strict=True)
         )
         with row.serving(*tenants, workers=1) as service:
             row.loaded(5, "the other tenant alone", others, 1, pause_s=0.1)
@@ -145,7 +145,7 @@ def test_names_and_spaces(row: Row) -> None:
     each within 1.5 s of processor time; past the budget of a call a card says that a list was not
     read in full
     """
-    # How many names, and what each is after a number of its own.
+    # How many names, and what follows the number that each begins with.
     forms = {
         "71 kB of names and spaces": (145, f"1{' ' * 480}x"),
         "221 kB of mg": (111, "mg " * 660),
@@ -159,16 +159,16 @@ def test_names_and_spaces(row: Row) -> None:
                 names = (f"{turn} {number} {form}" for number in range(count))
                 (answer,) = row.sent("", calls.with_products(*names))
             spent = (sum(worker.cpu_times()[:2]) - before) / times
-            said = f"{name}: {spent:.2f} s of processor time, {answer.seconds:.2f} s"
-            row.figure(said, spent < 1.5)
-    told = b"more text than is read" in answer.body
-    row.must(told, "no card says that the texts were too much")
+            text = f"{name}: {spent:.2f} s of processor time, {answer.seconds:.2f} s"
+            row.figure(text, spent < 1.5)
+    is_told = b"more text than is read" in answer.body
+    row.must(is_told, "no card says that the texts were too much")
 
 
 def test_bytes_in_flight(row: Row) -> None:
     """36 bodies of 31 MB at once, then calls whose FHIR server answers with pages of 20 MB
 
-    the service's memory stays below 1 GB and comes back; who is over a limit is told 429 or 503
+    the service's memory stays below 1 GB and comes back; calls over a limit get 429 or 503
     """
     large, seconds = (calls.padded(31_000_000),), row.many(12, 5)
     page = reply(fhir.searchset(*({"resourceType": "Observation", "id": f"o{n}", "note": "n" * 900}
@@ -184,12 +184,12 @@ def test_bytes_in_flight(row: Row) -> None:
         asking = (calls.without_prefetch(server.url),)
         row.loaded(seconds, "fetches", asking, 8, (*_REFUSED, 412, 413), fresh=True)
         peak = sum(row.service.memory_mb("VmHWM"))
-        time.sleep(4)  # what was given up at its deadline ends
+        time.sleep(4)  # what was given up at its deadline ends by then
         row.sent("", _GOOD[0], 20)
         after = sum(row.service.memory_mb())
-    said = f"both workers: {before:.0f} MB before, {under_bodies:.0f} MB at the most under bodies, "
-    said += f"{peak:.0f} MB under fetches, {after:.0f} MB afterwards"
-    row.figure(said, peak < 1000 and after - before < 150)
+    text = f"both workers: {before:.0f} MB before, {under_bodies:.0f} MB at the most under bodies, "
+    text += f"{peak:.0f} MB under fetches, {after:.0f} MB afterwards"
+    row.figure(text, peak < 1000 and after - before < 150)
 
 
 def test_floods_of_feedback(row: Row) -> None:
@@ -209,14 +209,14 @@ def test_floods_of_feedback(row: Row) -> None:
     with row.serving():
         size = _size(row.folder)
         for name, right, call in floods:
-            said = f"{len(call.body) / 1e6:.1f} MB of {name}"
-            answers = row.sent(said, call, 3, (right,), within_s=1)
-            accepted += sum(len(call.body) for one in answers if one.status == 200)
+            text = f"{len(call.body) / 1e6:.1f} MB of {name}"
+            answers = row.sent(text, call, 3, (right,), within_s=1)
+            accepted += sum(len(call.body) for answer in answers if answer.status == 200)
         grown = _size(row.folder) - size
-    said = f"{accepted / 1e6:.1f} MB accepted, the database grew by {grown / 1e6:.1f} MB"
-    row.figure(said, grown < 10 * accepted)
+    text = f"{accepted / 1e6:.1f} MB accepted, the database grew by {grown / 1e6:.1f} MB"
+    row.figure(text, grown < 10 * accepted)
 
 
 def _size(folder: Path) -> int:
-    """With what SQLite has not yet moved from its log into the database."""
-    return sum(one.stat().st_size for one in folder.glob("records.db*"))
+    """Including what SQLite has not yet moved from its log into the database."""
+    return sum(file.stat().st_size for file in folder.glob("records.db*"))

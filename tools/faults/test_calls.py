@@ -26,7 +26,7 @@ def test_mutants(row: Row) -> None:
     no 5xx, no lost connection, every answer JSON, every error an OperationOutcome
     """
     count = row.many(20_000, 2_000)
-    tally = row.tallies["mutants"] = Tally(lambda one: not flaw(one))
+    tally = row.tallies["mutants"] = Tally(lambda answered: not flaw(answered))
     with row.serving() as service:
         send_all(calls.mutated(count, row.seed), service.port, tally)
     row.must(tally.total == count, f"only {tally.total:,} of {count:,} were sent")
@@ -63,22 +63,22 @@ def test_slow_clients(row: Row) -> None:
         with row.load("others", calls.good_calls()) as others:
             for _ in range(2 * seconds):
                 for line in (*heads, *slow):
-                    with suppress(OSError):  # it has been told that it is too slow
+                    with suppress(OSError):  # it may have got its 408 by now
                         line.sendall(b"x")
                 time.sleep(0.5)
             dropped = len(select.select(heads, [], [], 0)[0])
-            statuses = [calls.said(line) for line in slow]
+            statuses = [calls.status_on(line) for line in slow]
         for line in (*heads, *slow):
             line.close()
     row.must(others.total > seconds * 20, f"others were starved: {others.total} answers")
-    told = statuses.count(408)
+    refused = statuses.count(408)
     row.figure(f"{count} slow heads, {dropped} cut off after the server's 10 s", dropped == count)
-    said = f"{count} bodies at 2 bytes/s for {seconds} s, {told} told so (408)"
-    row.figure(said, told == count)
+    text = f"{count} bodies at 2 bytes/s for {seconds} s, {refused} told so (408)"
+    row.figure(text, refused == count)
 
 
 def test_broken_off(row: Row) -> None:
-    """connections that end in the middle of a request, or speak no HTTP
+    """connections that end in the middle of a request, or do not speak HTTP
 
     others are served, no worker dies, nothing unforeseen is logged
     """
@@ -90,19 +90,19 @@ def test_broken_off(row: Row) -> None:
         calls.head(None) + b"64\r\n" + body[:100] + b"\r\n64\r\n" + body[100:150], half,
         b"\x16\x03\x01nonsense\r\n\r\n",
     )  # fmt: skip
-    told: Counter[int] = Counter()
+    statuses: Counter[int] = Counter()
     with row.serving() as service, row.load("others", calls.good_calls(), 2):
         for number in range(count):
             line = calls.connect(service.port)
             line.sendall(ways[number % 6])
             if number % 6 == 4:
                 line.shutdown(socket.SHUT_WR)
-                told[calls.said(line)] += 1
+                statuses[calls.status_on(line)] += 1
             calls.reset(line) if number % 2 else line.close()
         time.sleep(1)
     row.figure(f"{count} connections dropped in the head, in the body, before the answer, in a "
-               "chunk, half closed, or sending no HTTP")  # fmt: skip
-    row.figure(f"half-closed bodies got {dict(told)} (0: closed)", set(told) <= {0, 400})
+               "chunk, half closed, or not sending HTTP")  # fmt: skip
+    row.figure(f"half-closed bodies got {dict(statuses)} (0: closed)", set(statuses) <= {0, 400})
 
 
 def _payload(claims: dict[str, Any], changes: dict[str, str]) -> bytes:
@@ -116,29 +116,33 @@ def _payload(claims: dict[str, Any], changes: dict[str, str]) -> bytes:
 
 
 def test_token_clocks(row: Row) -> None:
-    """tokens whose iat, exp and nbf lie seconds, years or 10^400 s off, or are no numbers; one
+    """tokens whose iat, exp and nbf are off by seconds, years or 10^400 s, or are not numbers; one
     token from sixteen connections at once, and after a restart
 
-    accepted within 60 s of leeway, else 401; never a 5xx; a token is good once
+    accepted within 60 s of leeway, else 401; never a 5xx; a token is accepted once
     """
     signer, rounds = calls.Signer("https://ehr.example"), row.many(20, 3)
-    found: Counter[int] = Counter()
+    statuses: Counter[int] = Counter()
     used = [signer.signed() for _ in range(rounds)]
     odd = tomllib.loads(Path(__file__).with_name("odd_times.toml").read_text(encoding="utf-8"))
     with row.serving(signer) as service:
         client = Client(service.port)
-        for name, (wanted, changes) in [*odd.items()] * rounds:
+        for name, (expected, changes) in [*odd.items()] * rounds:
             answered = client.send(signer.signed(payload=_payload(signer.claims(), changes)))
-            found[answered.status] += 1
-            said = flaw(answered) or answered.status
-            row.must(said == wanted, f"{name}: {said} instead of {wanted}")
+            statuses[answered.status] += 1
+            outcome = flaw(answered) or answered.status
+            row.must(outcome == expected, f"{name}: {outcome} instead of {expected}")
         client.line.close()
         for call in used:
             race = send_all([call] * 16, service.port, Tally(), connections=16)
-            row.must(race.statuses == {200: 1, 401: 15}, f"one token sent 16 times: {race.said()}")
+            row.must(
+                race.statuses == {200: 1, 401: 15}, f"one token sent 16 times: {race.in_words()}"
+            )
         service.stop()
     with row.serving(signer) as service:
         again = row.tallies["used tokens after a restart"] = Tally((401,))
         send_all(used, service.port, again, connections=1)
-    row.figure(f"{len(odd)} odd times, {rounds} times each: {found[200]} × 200, {found[401]} × 401")
+    row.figure(
+        f"{len(odd)} odd times, {rounds} times each: {statuses[200]} × 200, {statuses[401]} × 401"
+    )
     row.figure(f"{rounds} tokens sent 16 times at once to 2 workers: 1 × 200 and 15 × 401 each")

@@ -32,8 +32,8 @@ _WITHIN_MS = 5000  # the default of CDS_FHIR_DEADLINE, and slack for a loaded ma
 
 @contextmanager
 def small_disk(folder: Path, megabytes: int) -> Iterator[tuple[Path, Callable[[], object]]]:
-    """A file system of its own, of that size, and how to fill it; where there cannot be one, the
-    row is skipped."""
+    """A file system of its own, of that size, and a function that fills it; where that is
+    impossible, the row is skipped."""
     folder.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)]
     if os.geteuid() or subprocess.run(command, capture_output=True, check=False).returncode:
@@ -55,11 +55,11 @@ def _outage(
     seconds: float, rounds: int = 1, degraded: bool = True, patience_s: float = 60.0,
     signer: Signer | None = None,
 ) -> None:  # fmt: skip
-    """Let the database fail so many times for so many seconds, under feedback and calls.
+    """Have the database fail so many times for so many seconds, under feedback and calls.
 
     ``degraded``: /readyz must say so; a database that can still be read stays ready.
     ``patience_s``: how long after the failure feedback may still be stored. ``signer``: of the
-    calls; none may be delayed, and a token is good once all the while.
+    calls; none may be delayed, and throughout a token is accepted only once.
     """
     service, recoveries = row.service, []
     feedback = row.tallies.setdefault("feedback", Feedback((200, 503)))
@@ -67,8 +67,8 @@ def _outage(
 
     def used_again() -> None:
         if signer:
-            told = [one.status for one in row.sent("", signer.signed(), 10, (200, 401))]
-            row.must(told == [200] + [401] * 9, f"a token used again: {told}")
+            statuses = [answer.status for answer in row.sent("", signer.signed(), 10, (200, 401))]
+            row.must(statuses == [200] + [401] * 9, f"a token used again: {statuses}")
 
     def one_more(status: int, what: str, patience_s: float) -> float:
         count = feedback.statuses[status]
@@ -98,20 +98,22 @@ def _outage(
     if signer:
         row.must(cards.quantile_ms(1) < 1500, f"delayed: {cards}")
         row.must(_OPENED in service.says("/metrics"), "no breaker opened at /metrics")
-    row.must_be_kept(feedback)
+    row.must_be_stored(feedback)
 
 
 def test_signed_calls_and_a_locked_database(row: Row) -> None:
     """another process holds SQLite's write lock, under signed calls and feedback
 
-    every call gets its cards, none is delayed by more than a second; a token is good once for both
-    workers; feedback is refused with 503 and accepted again afterwards; no acknowledged answer is
-    lost; /metrics shows the breaker
+    every call gets its cards, none is delayed by more than a second; a token is accepted once, by
+    one of the workers; feedback is refused with 503 and accepted again afterwards; no acknowledged
+    answer is lost; /metrics shows the breaker
     """
     signer = Signer("https://north.example")
     how = {"isolation_level": None, "check_same_thread": False}
     with row.serving(signer), closing(sqlite3.connect(row.folder / "records.db", **how)) as line:
-        lock, release = (partial(line.execute, one) for one in ("BEGIN IMMEDIATE", "ROLLBACK"))
+        lock, release = (
+            partial(line.execute, statement) for statement in ("BEGIN IMMEDIATE", "ROLLBACK")
+        )
         how = {"seconds": row.many(15, 5), "degraded": False, "signer": signer}
         _outage(row, lock, release, **how)
 
@@ -120,18 +122,18 @@ def test_signed_calls_and_a_locked_database(row: Row) -> None:
 def test_signed_calls_and_a_stopped_database(row: Row, cluster: Cluster) -> None:
     """every process of PostgreSQL is stopped (SIGSTOP), under signed calls and feedback
 
-    every call gets its cards, none is delayed by more than a second; a token is good once for both
-    workers; feedback is refused with 503 and accepted again afterwards; no acknowledged answer is
-    lost; /metrics shows the breaker
+    every call gets its cards, none is delayed by more than a second; a token is accepted once, by
+    one of the workers; feedback is refused with 503 and accepted again afterwards; no acknowledged
+    answer is lost; /metrics shows the breaker
     """
     lines = psutil.net_connections("tcp")
-    (server,) = {one.pid for one in lines if one.pid and one.status == psutil.CONN_LISTEN
-                 and one.laddr.port == cluster.port}  # fmt: skip
+    (server,) = {line.pid for line in lines if line.pid and line.status == psutil.CONN_LISTEN
+                 and line.laddr.port == cluster.port}  # fmt: skip
     main, signer = psutil.Process(server), Signer("https://north.example")
 
     def tell(number: int) -> None:
-        for one in [*main.children(recursive=True), main]:
-            one.send_signal(number)
+        for process in [*main.children(recursive=True), main]:
+            process.send_signal(number)
 
     stop, go_on = partial(tell, signal.SIGSTOP), partial(tell, signal.SIGCONT)
     with row.serving(signer, DATABASE_URL=cluster.url):
@@ -149,19 +151,19 @@ def test_sqlite_gone(row: Row) -> None:
     feedback = row.tallies["feedback"] = Feedback((200, 503))
     with row.serving(DATABASE_URL=f"sqlite:///{home}/records.db") as service:
         send_all(itertools.islice(feedback.calls(), 50), service.port, feedback)
-        row.must(feedback.statuses == {200: 50}, f"before: {feedback.said()}")
+        row.must(feedback.statuses == {200: 50}, f"before: {feedback.in_words()}")
         home.rename(gone)
         before = service.started
         for worker in service.worker_processes():
             row.kill(worker)
         until(lambda: service.started >= before + 2, "new workers")
         until(lambda: bool(service.says("/healthz")), "an answer")
-        # Under load it is gone from the beginning: killed workers lose their connections.
+        # Load starts only now that it is gone: killed workers lose their connections.
         _outage(row, lambda: None, lambda: gone.rename(home), seconds=row.many(8, 3))
 
 
 def test_postgres(row: Row, cluster: Cluster) -> None:
-    """PostgreSQL is stopped without a goodbye and started again, three times, under load
+    """PostgreSQL is stopped without warning and started again, three times, under load
 
     every call gets its cards; feedback is refused with 503 and accepted again afterwards; no
     acknowledged answer is lost; /readyz says degraded meanwhile
@@ -193,12 +195,12 @@ def test_fhir_server(row: Row) -> None:
     could be obtained; cards again within 3 s of the return; others are served
     """
     request, delay_s = json.loads(good_calls(VIEW)[0].body), 0.0
-    answer = calls.held_by_a_fhir_server(request["prefetch"])
-    with Loopback(lambda asked: [delay_s, answer(asked)]) as server:
+    answer = calls.fhir_server_with(request["prefetch"])
+    with Loopback(lambda request: [delay_s, answer(request)]) as server:
         asking = calls.without_prefetch(server.url, of=request["context"]["patientId"])
 
         def wait_for_cards(times: int) -> float:
-            """Seconds until so many calls one after another have cards."""
+            """Seconds until so many calls in a row get cards."""
             client = Client(row.service.port, fresh=True)
             return until(
                 lambda: all(client.send(asking).status == 200 for _ in range(times)), "cards"
@@ -213,12 +215,12 @@ def test_fhir_server(row: Row) -> None:
                 elif state.startswith("back"):
                     server.return_()
                     returned = wait_for_cards(1)
-                    # A server that did not answer is left alone for a while, by each worker.
+                    # Each worker leaves a server that did not answer alone for a while.
                     everywhere = returned + wait_for_cards(20)
-                    said = f"{state}: cards after {returned:.1f} s, from every worker after "
-                    row.figure(f"{said}{everywhere:.1f} s", returned < 3)
+                    text = f"{state}: cards after {returned:.1f} s, from every worker after "
+                    row.figure(f"{text}{everywhere:.1f} s", returned < 3)
                     time.sleep(1.5)  # by then the other worker has tried it again, too
-                how = {"right": lambda one: not flaw(one), "pause_s": 0.01}
+                how = {"right": lambda answered: not flaw(answered), "pause_s": 0.01}
                 tally = row.loaded(row.many(12, 5), state, (asking,), **how)
                 row.must(tally.quantile_ms(1) < _WITHIN_MS, f"{state}: {tally}")
                 if state in ("up", "back"):
@@ -229,7 +231,7 @@ def test_fhir_server(row: Row) -> None:
 def test_key_server(row: Row) -> None:
     """signed calls while the client's key server (jku) dies, a worker is killed, and it returns
 
-    known keys go on being accepted; a new worker refuses (401) what it cannot verify; all accepted
+    known keys are still accepted; a new worker refuses (401) what it cannot verify; all accepted
     after the return; clients with listed keys notice nothing but the kill
     """
     lost: list[str] = []  # over the connection to the worker that is killed

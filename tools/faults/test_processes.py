@@ -32,12 +32,14 @@ def test_workers_killed(row: Row) -> None:
     each is replaced; only calls connected to the killed worker fail; no acknowledged answer is
     lost; exit status 0 in the end
     """
-    dice, kills, recoveries = random.Random(row.seed), [-math.inf], []
+    draw, kills, recoveries = random.Random(row.seed), [-math.inf], []
 
-    def right(one: Answered) -> bool:
-        """Lost calls were under way at a kill, or sent right after it to the dead worker."""
-        at_once = (one.at - _AT_ONCE_S < kill < one.at + one.seconds for kill in kills)
-        return one.status == 200 or (bool(one.lost) and any(at_once))
+    def right(answered: Answered) -> bool:
+        """A lost call was under way at a kill, or was sent to the dead worker right after it."""
+        at_once = (
+            answered.at - _AT_ONCE_S < kill < answered.at + answered.seconds for kill in kills
+        )
+        return answered.status == 200 or (bool(answered.lost) and any(at_once))
 
     feedback = Feedback(right)
     with row.serving() as service:
@@ -49,16 +51,16 @@ def test_workers_killed(row: Row) -> None:
             for _ in range(row.many(15, 5)):
                 before = service.started
                 kills.append(time.monotonic())
-                row.kill(dice.choice(service.worker_processes()))
+                row.kill(draw.choice(service.worker_processes()))
                 recoveries.append(until(lambda n=before: service.started > n, "a new worker"))
                 time.sleep(3)
-        row.must_be_well(service)
+        row.must_be_healthy(service)
         row.must(service.stop() == 0, "the exit status is not 0")
     failed, count = cards.statuses[0] + feedback.statuses[0], len(recoveries)
     row.figure(f"{count} kills; a new worker takes calls within {max(recoveries):.2f} s")
-    said = f"{failed} calls failed ({failed / count:.1f} a kill, of 6 connections)"
-    row.figure(said, failed <= 6 * count)
-    row.must_be_kept(feedback)
+    text = f"{failed} calls failed ({failed / count:.1f} a kill, of 6 connections)"
+    row.figure(text, failed <= 6 * count)
+    row.must_be_stored(feedback)
 
 
 def test_memory(row: Row) -> None:
@@ -77,9 +79,9 @@ def test_memory(row: Row) -> None:
     thousands = [number * each / 1000 for number in range(steps // 5, steps)]
     for number, sizes in enumerate(zip(*samples[steps // 5 :], strict=True), 1):
         slope = statistics.linear_regression(thousands, sizes).slope
-        said = (f"worker {number}: {sizes[0]:.1f} MB after the first fifth, {sizes[-1]:.1f} MB at "
+        text = (f"worker {number}: {sizes[0]:.1f} MB after the first fifth, {sizes[-1]:.1f} MB at "
                 f"the end; slope {slope * 1000:+.1f} kB per 1,000 calls")  # fmt: skip
-        row.figure(said, max(sizes[-1] - sizes[0], slope * tally.total / 1000) < _FLAT_MB)
+        row.figure(text, max(sizes[-1] - sizes[0], slope * tally.total / 1000) < _FLAT_MB)
 
 
 def test_stop(row: Row) -> None:
@@ -87,16 +89,16 @@ def test_stop(row: Row) -> None:
 
     whatever was sent before the signal is answered; exit status 0; no acknowledged answer is lost
     """
-    told, taken = math.inf, []
+    stopped_at, seconds = math.inf, []
 
-    def right(one: Answered) -> bool:
-        """Lost may be what was sent after the signal."""
-        return one.status == 200 or (bool(one.lost) and one.at >= told)
+    def right(answered: Answered) -> bool:
+        """What was sent after the signal may be lost."""
+        return answered.status == 200 or (bool(answered.lost) and answered.at >= stopped_at)
 
     feedback, bodies = Feedback(right), [calls.with_results(20_000)] * 4
     cards, large = row.tallies["calls"], row.tallies["large bodies"] = Tally(right), Tally(right)
     for number in range(row.many(10, 3)):
-        told = math.inf
+        stopped_at = math.inf
         with row.serving() as service:
             sending = threading.Thread(target=send_all, args=(bodies, service.port, large, 4))
             with (
@@ -106,13 +108,13 @@ def test_stop(row: Row) -> None:
                 time.sleep(1)
                 sending.start()
                 time.sleep(0.15 + 0.05 * (number % 4))
-                told = time.monotonic()
+                stopped_at = time.monotonic()
                 row.must(service.stop() == 0, "the exit status is not 0")
-                taken.append(time.monotonic() - told)
+                seconds.append(time.monotonic() - stopped_at)
                 sending.join()
-    row.figure(f"{len(taken)} stops, each with status 0 within {max(taken):.1f} s; lost calls "
+    row.figure(f"{len(seconds)} stops, each with status 0 within {max(seconds):.1f} s; lost calls "
                "were sent after the signal")  # fmt: skip
-    row.must_be_kept(feedback)
+    row.must_be_stored(feedback)
 
 
 def test_rolling_restart(row: Row) -> None:
@@ -124,7 +126,7 @@ def test_rolling_restart(row: Row) -> None:
     feedback, statuses = Feedback(), []
     with ExitStack() as stack:
         running = [stack.enter_context(serving(row.folder, workers=1)) for _ in range(2)]
-        ports, turns = [one.port for one in running], itertools.count()
+        ports, turns = [instance.port for instance in running], itertools.count()
         row.service = running[0]
 
         def next_port() -> int:
@@ -138,19 +140,19 @@ def test_rolling_restart(row: Row) -> None:
             for place in (0, 1) * row.many(5, 1):
                 old, other = running[place], running[1 - place]
                 ports = [other.port]
-                time.sleep(0.5)  # as a balancer that hears of it late, or a preStop hook
+                time.sleep(0.5)  # as with a load balancer that learns of it late, or a preStop hook
                 statuses.append(old.stop())
-                row.must_be_well(old)
+                row.must_be_healthy(old)
                 new = running[place] = stack.enter_context(serving(row.folder, workers=1))
                 until(lambda new=new: bool(new.says("/readyz")), "readiness")
                 ports = [new.port, other.port]
                 time.sleep(1)
-    row.must_be_kept(feedback)
+    row.must_be_stored(feedback)
     row.figure(f"{len(statuses)} restarts, exit statuses {set(statuses)}", not any(statuses))
 
 
 def _same_cards() -> Tally:
-    """Honest calls: 200, and as many cards for the same body every time."""
+    """Honest calls: 200, and the same number of cards for the same body every time."""
     cards: dict[bytes, int] = {}
 
     def right(answered: Answered) -> bool:
@@ -163,7 +165,7 @@ def _same_cards() -> Tally:
 
 
 def _hostile() -> tuple[tuple[Call, ...], tuple[Call, ...]]:
-    """What costs the service little, and what costs up to a second."""
+    """Calls that cost the service little, and calls that cost up to a second."""
     products = ["mg " * 650] * 20 + [f"{number} " + "mg " * 600 for number in range(150)]
     return (
         Call(VIEW, b'{"a":"' + b'\\"' * 24_000),
@@ -181,9 +183,9 @@ def _hostile() -> tuple[tuple[Call, ...], tuple[Call, ...]]:
 
 def test_soak(row: Row) -> None:
     """30 minutes of honest calls and feedback of two signed clients, beside a signed client that
-    sends bodies without an end, 17 MB, megabytes of names, 50,000 entries, floods of feedback,
+    sends unending bodies, 17 MB, megabytes of names, 50,000 entries, floods of feedback,
     tokens used twice and calls to a FHIR server that hangs, and beside strangers who hold
-    connections, send tokens made up, and break off
+    connections, send made-up tokens, and break off
 
     every honest call is answered 200 with its cards, p99 below 250 ms, /healthz within 100 ms; no
     acknowledged feedback is lost; no worker dies or grows; nothing unforeseen is logged
@@ -221,7 +223,7 @@ def test_soak(row: Row) -> None:
         row.healthy_for(seconds - settling)
         after = max(service.memory_mb())
     row.must(honest.quantile_ms(0.99) < _P99_MS, f"honest: {honest}")
-    row.must_be_kept(feedback)
-    said = f"largest worker {before:.0f} MB at first, {after:.0f} MB at the end"
-    row.figure(said, after - before < _GROWN_MB)
+    row.must_be_stored(feedback)
+    text = f"largest worker {before:.0f} MB at first, {after:.0f} MB at the end"
+    row.figure(text, after - before < _GROWN_MB)
     row.figure(f"{seconds / 60:g} minutes, {_STRANGERS} connections of strangers at a time")
