@@ -17,7 +17,7 @@ from typing import Any
 from cds_service.core.call import Call
 from cds_service.core.facts import Kind, State
 from cds_service.core.series import Worse
-from cds_service.fhir.intake.arrival import BESIDE as BESIDE_TYPES
+from cds_service.fhir.intake.arrival import COMPANION_TYPES as BESIDE_TYPES
 from cds_service.fhir.intake.arrival import EXPECTED
 from cds_service.fhir.read.reading import Reader, Reading, Vocabularies
 from cds_service.fhir.values.versions import R4_TYPES
@@ -181,7 +181,7 @@ INSTEAD: Mapping[str, Mapping[str, Json]] = {
 }  # fmt: skip
 """What is changed in the sample to try one element; None removes an element."""
 
-BESIDE: Mapping[str, Json] = {
+COMPANION_TYPES: Mapping[str, Json] = {
     "meta": {"meta": {"lastUpdated": "2026-03-08T09:00:00Z"}},
     "identifier": {"id": "o2", "status": "entered-in-error"},
 }
@@ -367,8 +367,10 @@ def _try(name: str, element: str) -> Element:
     if element not in whole:
         return Element(element, read=False)
     more: list[Json] = []
-    if element in BESIDE and name == "Observation":
-        more = [whole | {"valueQuantity": {"value": 3, "unit": "mmol/L"}} | BESIDE[element]]
+    if element in COMPANION_TYPES and name == "Observation":
+        more = [
+            whole | {"valueQuantity": {"value": 3, "unit": "mmol/L"}} | COMPANION_TYPES[element]
+        ]
     base = _tried(kind, whole, *more)
     without = _tried(kind, {key: one for key, one in whole.items() if key != element}, *more)
     spoilt = _tried(kind, whole | {element: 7}, *more)

@@ -16,9 +16,9 @@ from enum import StrEnum
 from cds_service.core.facts import (
     Allergy,
     Availability,
-    Called,
     Condition,
     Kind,
+    KnownDesignation,
     Order,
     Performed,
     Presence,
@@ -157,7 +157,7 @@ class Given:
         self.conditions.append(
             Condition(
                 concepts=frozenset(concepts),
-                called=Called(name or " ".join(concepts).replace("_", " "), words),
+                designation=KnownDesignation(name or " ".join(concepts).replace("_", " "), words),
                 presence=presence,
                 source=Source(f"Condition/{next(self.numbers)}", "prefetch.conditions"),
                 clinical_status=status,
@@ -185,7 +185,9 @@ class Given:
         self.medications.append(
             Medication(
                 classes=frozenset(classes),
-                called=Called(name or " ".join(classes).replace("_", " "), words, identity),
+                designation=KnownDesignation(
+                    name or " ".join(classes).replace("_", " "), words, identity
+                ),
                 taking=taking,
                 statement=statement,
                 source=Source(f"MedicationRequest/{next(self.numbers)}", "prefetch.medications"),
@@ -215,7 +217,9 @@ class Given:
         self.draft_medications.append(
             Medication(
                 classes=frozenset(classes),
-                called=Called(name or " ".join(classes).replace("_", " "), words or name.lower()),
+                designation=KnownDesignation(
+                    name or " ".join(classes).replace("_", " "), words or name.lower()
+                ),
                 taking=Taking.DRAFT,
                 source=Source(f"MedicationRequest/draft-{number}", "context.draftOrders"),
                 reason=reason,

@@ -7,7 +7,7 @@ from fractions import Fraction
 import pytest
 from msgspec.structs import replace
 
-from cds_service.core.facts import Called, Source
+from cds_service.core.facts import KnownDesignation, Source
 from cds_service.core.medications import Dosage, Ingredient, Medication, Taking
 from cds_service.core.quantities import rounded
 from hooks.dose import Daily, daily_amount, salts
@@ -18,7 +18,7 @@ OXIDE = salts()["magnesium_oxide"]
 def order(name: str, *dosages: Dosage, ingredients: tuple[Ingredient, ...] = ()) -> Medication:
     return Medication(
         classes=frozenset({"magnesium"}),
-        called=Called(name, name.lower()),
+        designation=KnownDesignation(name, name.lower()),
         taking=Taking.DRAFT,
         source=Source("MedicationRequest/1"),
         dosages=dosages,
@@ -167,7 +167,9 @@ def test_a_mineral_given_as_a_salt_is_milligrams_of_the_mineral() -> None:
 def test_the_first_text_that_names_the_drug_decides_whether_its_milligrams_are_elemental() -> None:
     medication = order("magnesium oxide 243.05 mg elemental", dose("1", "tablet"))
     daily = daily_amount(
-        replace(medication, called=Called(medication.name, "magnesium oxide")), OXIDE.names, OXIDE
+        replace(medication, designation=KnownDesignation(medication.name, "magnesium oxide")),
+        OXIDE.names,
+        OXIDE,
     )
     assert daily.most == Fraction("403.04")
 
@@ -274,5 +276,7 @@ def test_which_products_are_magnesium_oxide(name: str, is_oxide: bool) -> None:
 )
 def test_a_code_alone_names_the_salt(code: tuple[str, str]) -> None:
     assert OXIDE.is_in(
-        replace(order("tablets"), called=Called("tablets", identity=frozenset({code})))
+        replace(
+            order("tablets"), designation=KnownDesignation("tablets", identity=frozenset({code}))
+        )
     )

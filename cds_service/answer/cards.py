@@ -25,7 +25,7 @@ from cds_service.engine.rule import (
     RemoveDraft,
     Rule,
 )
-from cds_service.engine.run import Failed
+from cds_service.engine.run import OnFailure
 
 SILENT = "silent at this site: counted, not shown"
 
@@ -83,7 +83,7 @@ class Cards:
     writer: CardWriter
     new_id: Callable[[str, str, Identity, Iterable[str]], str]
     snooze: Snooze | None = None
-    failed: Failed | None = None
+    failed: OnFailure | None = None
     priorities: Priorities = NO_PRIORITIES
 
     def write(

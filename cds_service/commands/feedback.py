@@ -25,7 +25,7 @@ def print_report(found: Report, titles: Mapping[str, str]) -> None:
         return
 
     def named(line: RuleReport) -> str:
-        return f"{titles.get(line.rule, line.rule)} ({line.version})"
+        return f"{titles.get(line.id, line.id)} ({line.version})"
 
     def counted(line: RuleReport, cards: int) -> list[str]:
         rates = line.rates_of(cards).values()

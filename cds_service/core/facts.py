@@ -205,15 +205,15 @@ class Performed(Struct, frozen=True):
 class Presence(StrEnum):
     """Whether a Condition is present now."""
 
-    ACTIVE = "active"  # said to be active
+    ACTIVE = "active"  # stated to be active
     ASSUMED = "assumed"  # no clinical status and no abatement: taken as present
     SUSPECTED = "suspected"  # provisional, differential or unconfirmed
     PAST = "past"  # inactive, remission, resolved or abated
     REFUTED = "refuted"  # refuted or entered in error
 
 
-class Named(Protocol):
-    """The name of an entry: in a large record it is read only when it is needed."""
+class Designation(Protocol):
+    """What an entry is called: in a large record it is read only when it is needed."""
 
     @property
     def name(self) -> str:
@@ -231,8 +231,8 @@ class Named(Protocol):
         ...
 
 
-class Called(Struct, frozen=True):
-    """A name that is known already."""
+class KnownDesignation(Struct, frozen=True):
+    """A designation that has been read already."""
 
     name: str = ""
     words: str = ""
@@ -243,7 +243,7 @@ class Condition(Struct, frozen=True):
     """One problem or diagnosis, with the concepts that its codes and words name."""
 
     concepts: frozenset[str]
-    called: Named
+    designation: Designation
     presence: Presence
     source: Source
     clinical_status: str = ""
@@ -256,12 +256,12 @@ class Condition(Struct, frozen=True):
     @property
     def name(self) -> str:
         """What a person would call it."""
-        return self.called.name
+        return self.designation.name
 
     @property
     def words(self) -> str:
         """All its text in lower case."""
-        return self.called.words
+        return self.designation.words
 
 
 class Reason(Struct, frozen=True):

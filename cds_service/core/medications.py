@@ -10,7 +10,7 @@ from fractions import Fraction
 
 from msgspec import Struct
 
-from cds_service.core.facts import Named, Reason, Source
+from cds_service.core.facts import Designation, Reason, Source
 
 
 class Dosage(Struct, frozen=True):
@@ -47,7 +47,7 @@ class Taking(StrEnum):
     ACTIVE = "active"
     DRAFT = "draft"
     STOPPED = "stopped"
-    NOT_TAKEN = "not taken"  # on hold, not taken, or told not to be given
+    NOT_TAKEN = "not taken"  # on hold, not taken, or ordered not to be given
     IGNORED = "ignored"  # entered in error, unknown
 
 
@@ -55,7 +55,7 @@ class Medication(Struct, frozen=True):
     """One medication request, statement, or draft order, with its classes."""
 
     classes: frozenset[str]
-    called: Named
+    designation: Designation
     taking: Taking
     source: Source
     statement: bool = False
@@ -73,14 +73,14 @@ class Medication(Struct, frozen=True):
     @property
     def name(self) -> str:
         """What a person would call it."""
-        return self.called.name
+        return self.designation.name
 
     @property
     def words(self) -> str:
         """All its names in lower case."""
-        return self.called.words
+        return self.designation.words
 
     @property
     def identity(self) -> frozenset[tuple[str, str]]:
         """Its codes, which show whether two entries are the same drug."""
-        return self.called.identity
+        return self.designation.identity

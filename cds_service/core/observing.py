@@ -14,9 +14,9 @@ class ObservedCondition:
 
     ``key`` is the concept of the vocabulary of observations, ``condition`` that of the condition,
     and ``name`` its name ("Pregnancy"). An answer is recognised by its codes and lower-case words:
-    one that is unsure says nothing; a text that is neither yes nor no is no answer; any other
-    coded answer is a no. It holds for ``lasts``. A stated end (a due date) holds from ``lasts``
-    before it until ``overdue`` after it. The specimen may be any.
+    an unsure one says nothing; a text that is neither yes nor no does not count as an answer; any
+    other coded answer is a no. It holds for ``lasts``. A stated end (a due date) holds from
+    ``lasts`` before it until ``overdue`` after it. The specimen does not matter.
     """
 
     key: str
@@ -33,10 +33,11 @@ class ObservedCondition:
 
 @dataclass(frozen=True, slots=True)
 class Observing:
-    """``methods`` names the method of a result by a concept of its code; the first that fits is it.
+    """What Observations say besides results.
 
-    ``instead`` are concepts that answer the same question as an analyte without being it, each with
-    the key of the analyte and the reason why it is not read as it.
+    ``methods`` names the method of a result by a concept of its code; the first that fits counts.
+    ``instead`` are concepts that answer the same question as an analyte but are something else,
+    each with the key of the analyte and the reason why it is not read as that analyte.
     """
 
     methods: Mapping[str, str] = field(default_factory=dict)
@@ -45,4 +46,4 @@ class Observing:
 
 
 NOTHING_MORE = Observing()
-"""A topic that knows no more than its analytes."""
+"""For a topic that knows nothing about Observations besides its analytes."""

@@ -32,8 +32,8 @@ _NOT_MADE = object()
 _ABSENT = Availability(State.ABSENT, "not sent")
 _PRESENT = frozenset({Presence.ACTIVE, Presence.ASSUMED})
 _PRESENT_OR_SUSPECTED = _PRESENT | {Presence.SUSPECTED}
-_NOT_ANY_MORE = frozenset({Taking.STOPPED, Taking.NOT_TAKEN})
-_CAME_BADLY = frozenset({State.UNAVAILABLE, State.PARTIAL})
+_ENDED = frozenset({Taking.STOPPED, Taking.NOT_TAKEN})
+_INCOMPLETE = frozenset({State.UNAVAILABLE, State.PARTIAL})
 # An entry with such a problem still says what it is, or does not belong to this patient's list.
 _SAYS_WHAT_IT_IS = frozenset({"unknown-status", "wrong-patient", "wrong-type", "incomplete"})
 
@@ -98,7 +98,7 @@ class Facts:
         self._ends = [
             medication
             for medication in record.medications
-            if medication.statement and medication.taking in _NOT_ANY_MORE
+            if medication.statement and medication.taking in _ENDED
         ]
         self._drafted = _union(medication.classes for medication in record.drafts.medications)
         self._orders = (*record.drafts.orders, *record.orders)
@@ -154,11 +154,11 @@ class Facts:
         return found
 
     def _not_whole(self, kind: Kind, asked: Kind) -> Iterator[Problem]:
-        came = self.availability(kind)
-        if came.whole or (kind is not asked and came.state not in _CAME_BADLY):
+        availability = self.availability(kind)
+        if availability.whole or (kind is not asked and availability.state not in _INCOMPLETE):
             return
-        reason = came.reason or came.state.value
-        yield Problem(came.state.value, kind.value, reason, Source(kind.value))
+        reason = availability.reason or availability.state.value
+        yield Problem(availability.state.value, kind.value, reason, Source(kind.value))
 
     # --- results ---------------------------------------------------------------------
 

@@ -103,7 +103,9 @@ class Series:
         self._dated: Sequence[Dated] = self._opened
         self._open: Callable[[Any], Candidate]
         self._foremost: _Foremost | None = None
-        self._alike: Newest | None = None  # the newest, where it is the same for both `Worse`
+        self._same_for_both: Newest | None = (
+            None  # the newest, where it is the same for both `Worse`
+        )
         self.undated = tuple(undated)
 
     @classmethod
@@ -111,10 +113,10 @@ class Series:
         cls, dated: Iterable[_D], candidate: Callable[[_D], Candidate], undated: Iterable[Problem]
     ) -> Series:
         """A series that makes each candidate only when it is needed."""
-        made = cls(undated=undated)
-        made._dated = sorted(dated, key=_when, reverse=True)
-        made._open = candidate
-        return made
+        series = cls(undated=undated)
+        series._dated = sorted(dated, key=_when, reverse=True)
+        series._open = candidate
+        return series
 
     def __len__(self) -> int:
         return len(self._dated) + len(self.undated)
@@ -140,11 +142,11 @@ class Series:
 
     def newest(self, worse: Worse) -> Newest:
         """The newest usable result, and the tentative and unusable ones that are newer."""
-        if self._alike is not None:
-            return self._alike
+        if self._same_for_both is not None:
+            return self._same_for_both
         if self._foremost is None:
             if (usual := self._usual()) is not None:
-                self._alike = usual
+                self._same_for_both = usual
                 return usual
             self._foremost = self._find_foremost()
         final, tentative, newer = self._foremost
@@ -154,7 +156,7 @@ class Series:
             unusable=(*newer, *self.undated),
         )
         if len(final) < 2 and len(tentative) < 2:
-            self._alike = found
+            self._same_for_both = found
         return found
 
     def _usual(self) -> Newest | None:

@@ -94,8 +94,12 @@ def blueprint(parts: Parts, variant: Variant) -> Blueprint:
     def services_for(patient: str | None) -> list[Service]:
         """The services, those of the topic that brought the patient first."""
         topic = patients[patient].topic if patient in patients else None
-        first = {service.id for one in parts.topics if one.key == topic for service in one.services}
-        return sorted(parts.answering.services.values(), key=lambda one: one.id not in first)
+        first = {
+            service.id for known in parts.topics if known.key == topic for service in known.services
+        }
+        return sorted(
+            parts.answering.services.values(), key=lambda service: service.id not in first
+        )
 
     @pages.after_request
     def _policy(response: Response) -> Response:
@@ -130,7 +134,7 @@ def blueprint(parts: Parts, variant: Variant) -> Blueprint:
         parts.records.denominators.flush()
         services = services_of(parts.topics)
         found = report(parts.records.database, known, site, services)
-        rules = sorted(found.rules, key=lambda line: (not line.review, -line.fired, line.rule))
+        rules = sorted(found.rules, key=lambda line: (not line.review, -line.fired, line.id))
         return render_template(
             "demo/report.html",
             topics=title,

@@ -27,8 +27,8 @@ from cds_service.engine.rule import (
     Tier,
 )
 
-Documented = Callable[[Facts], bool | None]
-Failed = Callable[[Rule, Exception], None]
+IsDocumented = Callable[[Facts], bool | None]
+OnFailure = Callable[[Rule, Exception], None]
 Scope = Callable[[Facts, Rule], Facts]
 FAILED = "this rule failed: an error was logged"
 
@@ -36,7 +36,7 @@ FAILED = "this rule failed: an error was logged"
 class Engine:
     """The rules of some services, ready to be evaluated.
 
-    ``rules`` are the rules of each service, by service id. ``complaint`` says whether the
+    ``rules`` are those of each service, by service id. ``complaint`` says whether the
     complaint of the topic is documented (None: cannot tell), and ``complaint_is`` names it in
     messages ("leg cramps are"). ``failed`` is called when a rule raises an exception;
     that rule then cannot tell, and no card of another rule is lost. Without ``failed`` the
@@ -46,8 +46,8 @@ class Engine:
     def __init__(
         self,
         rules: Mapping[str, Sequence[Rule]],
-        complaint: Documented,
-        failed: Failed | None = None,
+        complaint: IsDocumented,
+        failed: OnFailure | None = None,
         scope: Scope | None = None,
         complaint_is: str = "the complaint is",
     ) -> None:

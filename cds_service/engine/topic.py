@@ -79,7 +79,7 @@ class Service:
 @dataclass(frozen=True, slots=True)
 class Option:
     """A setting of a topic: the variable ``CDS_NAME``, a key of a site's table, and a choice on the
-    demo page, where ``title`` stands before it.
+    demo page, with ``title`` as its label.
 
     ``choices`` are its values with their labels; the first is the default. Rules read it from
     ``facts.site.options``.

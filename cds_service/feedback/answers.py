@@ -54,12 +54,12 @@ def read_answers(body: object) -> list[Answer]:
     Raises BadRequest naming the first bad place (``feedback[2].outcomeTimestamp``) and how to
     correct it, and TooLarge for too many elements.
     """
-    given, where = body, ""
-    if isinstance(given, dict) and not ("card" in given and "feedback" not in given):
-        given, where = required(given, "feedback", "", "feedback"), "feedback"
-    if isinstance(given, dict):
-        return [_answer(given, where)]
-    items = typed(given, "array", where, "feedback")
+    value, where = body, ""
+    if isinstance(value, dict) and not ("card" in value and "feedback" not in value):
+        value, where = required(value, "feedback", "", "feedback"), "feedback"
+    if isinstance(value, dict):
+        return [_answer(value, where)]
+    items = typed(value, "array", where, "feedback")
     if not where and not items:
         refuse("The value is not of the JSON type object.", where, "feedback")
     if len(items) > MOST_ANSWERS:
@@ -111,14 +111,14 @@ def _suggestions(item: dict[str, Any], where: str) -> tuple[str, ...]:
         if item["outcome"] == "accepted":
             refuse("The property is missing.", where, _SUGGESTIONS)
         return ()
-    given = typed(item[_SUGGESTIONS], "array", where, _SUGGESTIONS)
-    if not given and item["outcome"] == "accepted":
+    listed = typed(item[_SUGGESTIONS], "array", where, _SUGGESTIONS)
+    if not listed and item["outcome"] == "accepted":
         refuse("The list is empty.", where, _SUGGESTIONS)
-    if len(given) > MOST_SUGGESTIONS:
+    if len(listed) > MOST_SUGGESTIONS:
         what = f"The list has more than {MOST_SUGGESTIONS} elements."
         raise TooLarge(what, "Send it in several calls.", where)
     ids = []
-    for number, suggestion in enumerate(given):
+    for number, suggestion in enumerate(listed):
         at = f"{where}[{number}]"
         typed(suggestion, "object", at, _SUGGESTIONS)
         named = required(suggestion, "id", at, _SUGGESTIONS)

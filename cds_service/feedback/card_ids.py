@@ -46,7 +46,7 @@ KEY_BYTES = 32
 class RuleVersion(NamedTuple):
     """A rule at one version: feedback is counted by these."""
 
-    rule: str
+    id: str
     version: str
 
 
@@ -60,7 +60,7 @@ class CardId(NamedTuple):
     seal: int
 
     @property
-    def made_by(self) -> tuple[int, int]:
+    def tags(self) -> tuple[int, int]:
         """The tags of the rule and its version."""
         return self.rule_tag, self.version_tag
 

@@ -23,7 +23,7 @@ from cds_service.storage.tables import denominators, insert_into
 PATIENT, ENCOUNTER, CLINICIAN, ORDER = "patient", "encounter", "clinician", "order"
 
 
-class Met(NamedTuple):
+class Denominator(NamedTuple):
     """One patient, encounter, clinician or order for which a service was called on a day."""
 
     site: str
@@ -39,19 +39,19 @@ class Denominators:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._lock = threading.Lock()
-        self._met: set[Met] = set()
+        self._collected: set[Denominator] = set()
         after_fork(self._forked)
 
-    def add(self, met: Iterable[Met]) -> None:
+    def add(self, of_call: Iterable[Denominator]) -> None:
         """Remember those of one call."""
         with self._lock:
-            self._met.update(met)
+            self._collected.update(of_call)
 
     def flush(self) -> None:
         """Write them to the database. Raises Unavailable, and then keeps them."""
         with self._lock:
-            met, self._met = self._met, set()
-        if not met:
+            collected, self._collected = self._collected, set()
+        if not collected:
             return
         try:
             with self._database.write() as connection:
@@ -59,17 +59,17 @@ class Denominators:
                     insert_into(connection, denominators).on_conflict_do_nothing(),
                     [
                         counted._asdict() | {"day": counted.day.isoformat()}
-                        for counted in sorted(met)
+                        for counted in sorted(collected)
                     ],
                 )
         except Unavailable:
             with self._lock:
-                self._met.update(met)
+                self._collected.update(collected)
             raise
 
     def _forked(self) -> None:
         self._lock = threading.Lock()
-        self._met = set()  # the parent writes its own
+        self._collected = set()  # the parent writes its own
 
 
 def of_site(column: ColumnElement[str], site: str | None) -> ColumnElement[bool]:

@@ -58,7 +58,7 @@ class Override:
         if len(self._reasons) > MOST_REASONS:
             refuse(f"There are more than {MOST_REASONS} reasons.", where, _TOPIC)
 
-    def say(self, comment: str) -> None:
+    def add_comment(self, comment: str) -> None:
         """Keep one comment, unless it is empty."""
         if comment.strip():
             self._comments[comment] = None
@@ -109,7 +109,7 @@ def _object(value: object, where: str, override: Override) -> None:
 def _commented(element: Mapping[str, Any], where: str, override: Override) -> None:
     for name in _COMMENTS:
         if name in element:
-            override.say(words(element[name], place(where, name), _TOPIC))
+            override.add_comment(words(element[name], place(where, name), _TOPIC))
 
 
 def _coded(value: object, where: str, override: Override) -> None:
@@ -124,7 +124,7 @@ def _coded(value: object, where: str, override: Override) -> None:
         for number, coding in enumerate(codings):
             override.add(_coding(coding, f"{where}.coding[{number}]"), where)
         if "text" in concept:
-            override.say(words(concept["text"], place(where, "text"), _TOPIC))
+            override.add_comment(words(concept["text"], place(where, "text"), _TOPIC))
         return
     override.add(_coding(concept, where), where)
 
@@ -201,4 +201,4 @@ def _text(name: str, text: str, where: str, override: Override) -> None:
     if name.endswith(("code", "codestring")) and text:
         override.add(Reason(None, identifier(text, where, _TOPIC), None), where)
     else:
-        override.say(words(text, where, _TOPIC))
+        override.add_comment(words(text, where, _TOPIC))

@@ -20,8 +20,8 @@ from cds_service.feedback.denominators import (
     ENCOUNTER,
     ORDER,
     PATIENT,
+    Denominator,
     Denominators,
-    Met,
 )
 from cds_service.feedback.rules_seen import RulesSeen
 from cds_service.feedback.shown import CALL, SHOWN, ShownCounters
@@ -97,9 +97,12 @@ class Records:
         digest = self.card_ids.pseudonym
         self.denominators.add(
             [
-                *(Met(site, service, day, kind, digest(kind, *where, who)) for kind, who in met),
                 *(
-                    Met(site, service, day, ORDER, digest(ORDER, *where, patient, order))
+                    Denominator(site, service, day, kind, digest(kind, *where, who))
+                    for kind, who in met
+                ),
+                *(
+                    Denominator(site, service, day, ORDER, digest(ORDER, *where, patient, order))
                     for order in orders
                 ),
             ]

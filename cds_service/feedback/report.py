@@ -45,7 +45,7 @@ class RuleReport:
     version: a patient, an encounter or an order counts once, a clinician once a day.
     """
 
-    rule: str
+    id: str
     version: str
     shown: int = 0
     accepted: int = 0
@@ -67,7 +67,7 @@ class RuleReport:
         return self.shown + self.would_show
 
     @property
-    def seen(self) -> bool:
+    def has_counts(self) -> bool:
         """Whether anything was counted for this rule at this version."""
         return bool(self.weeks or self.would_show or self.cannot_tell)
 
@@ -118,7 +118,8 @@ class Report:
         """The report as plain values, ready for a JSON writer."""
         rules = [
             {
-                **asdict(line),
+                "rule": line.id,
+                **{name: value for name, value in asdict(line).items() if name != "id"},
                 "weeks": [asdict(week) for week in line.weeks],
                 "review": line.review,
                 "rates": line.rates,
@@ -173,7 +174,7 @@ def _cells(line: RuleReport) -> list[str]:
     rates = ["" if rate is None else f"{rate:.2f}" for rate in line.rates.values()]
     answers = [str(line.accepted), str(line.overridden)]
     review = "review" if line.review else ""
-    return [line.rule, line.version, *counts, *rates, *answers, reasons, str(line.comments), review]
+    return [line.id, line.version, *counts, *rates, *answers, reasons, str(line.comments), review]
 
 
 def _rate(cards: int, against: int, per: int = 1) -> float | None:
@@ -221,7 +222,7 @@ def report(
         per_day, per_answer = cards.get(rule, Counter()), answers.get(rule, Counter())
         lines.append(
             RuleReport(
-                rule=rule.rule,
+                id=rule.id,
                 version=rule.version,
                 shown=per_day.total(),
                 accepted=_sum(per_answer, "accepted"),
@@ -231,7 +232,7 @@ def report(
                 weeks=_weeks(per_day, per_answer),
                 would_show=would.get(rule, 0),
                 cannot_tell=unknowing.get(rule, 0),
-                **_against(against.get((services or {}).get(rule.rule, frozenset()))),
+                **_against(against.get((services or {}).get(rule.id, frozenset()))),
             )
         )
     return Report(tuple(lines), total, unknown)

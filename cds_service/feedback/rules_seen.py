@@ -27,10 +27,10 @@ class RulesSeen:
         self.rules = tuple(RuleVersion(*seen) for seen in rules)
         by_tag: dict[int, str] = {}
         for rule in self.rules:
-            other = by_tag.setdefault(rule_tag(rule.rule), rule.rule)
-            if other != rule.rule:
+            other = by_tag.setdefault(rule_tag(rule.id), rule.id)
+            if other != rule.id:
                 raise StartupError(
-                    f"The rules {other} and {rule.rule} have the same tag in card ids.",
+                    f"The rules {other} and {rule.id} have the same tag in card ids.",
                     "Give one of them another id.",
                 )
 
@@ -43,9 +43,9 @@ class RulesSeen:
                 insert_into(connection, rules_seen).on_conflict_do_nothing(),
                 [
                     {
-                        "rule": rule.rule,
+                        "rule": rule.id,
                         "version": rule.version,
-                        "rule_tag": rule_tag(rule.rule),
+                        "rule_tag": rule_tag(rule.id),
                         "version_tag": version_tag(rule.version),
                     }
                     for rule in sorted(self.rules)
@@ -59,8 +59,8 @@ class RulesSeen:
         wanted = set(tags)
         if not wanted:
             return {}
-        exact = {(rule_tag(rule.rule), version_tag(rule.version)): rule for rule in self.rules}
-        by_rule = {rule_tag(rule.rule): rule.rule for rule in self.rules}
+        exact = {(rule_tag(rule.id), version_tag(rule.version)): rule for rule in self.rules}
+        by_rule = {rule_tag(rule.id): rule.id for rule in self.rules}
         if not wanted <= exact.keys():
             # The table has few rows: reading all of it is faster than a query by tags, and its
             # tag columns have an earlier layout of card ids.

@@ -65,18 +65,20 @@ class FeedbackStore:
             return Saved(0, 0, 0)
         received = utc_text(self._now())
         with self._database.write() as connection:
-            ours = self._made_here(connection, {answer.card for answer in answers}, origin)
-            rules = self._seen.resolve(connection, {read.made_by for read in ours.values()})
+            made_here = self._made_here(connection, {answer.card for answer in answers}, origin)
+            rules = self._seen.resolve(connection, {read.tags for read in made_here.values()})
             known = {
-                card: rules[read.made_by] for card, read in ours.items() if read.made_by in rules
+                card: rules[read.tags] for card, read in made_here.items() if read.tags in rules
             }
             rows: dict[Table, list[dict[str, Any]]] = {feedback: [], unknown_feedback: []}
             for answer in answers:
                 made_by = known.get(answer.card)
                 table = unknown_feedback if made_by is None else feedback
-                row = _row(service, answer, received, ours.get(answer.card), made_by)
+                row = _row(service, answer, received, made_here.get(answer.card), made_by)
                 rows[table].append(row | origin._asdict())
-            stored = sum(_insert(connection, table, those) for table, those in rows.items())
+            stored = sum(
+                _insert(connection, table, table_rows) for table, table_rows in rows.items()
+            )
         return Saved(
             stored=stored,
             repeats=len(answers) - stored,
@@ -119,7 +121,7 @@ def _row(
         "suggestions": json.dumps(answer.suggestions),
         "service": service,
         "received_at": received,
-        "rule": made_by.rule if made_by else None,
+        "rule": made_by.id if made_by else None,
         "version": made_by.version if made_by else None,
         "rule_tag": read.rule_tag if read else None,
         "digest": read.digest if read else None,

@@ -52,8 +52,8 @@ Render = Callable[[object, str, MutableMapping[str, Any]], str]
 
 def logger(name: str) -> structlog.stdlib.BoundLogger:
     """A logger that takes an event name and keys from `ALLOWED`."""
-    made: structlog.stdlib.BoundLogger = structlog.get_logger(name)
-    return made
+    bound: structlog.stdlib.BoundLogger = structlog.get_logger(name)
+    return bound
 
 
 _ready: dict[str, structlog.stdlib.BoundLogger] = {}
@@ -61,10 +61,10 @@ _ready: dict[str, structlog.stdlib.BoundLogger] = {}
 
 def ready(name: str) -> structlog.stdlib.BoundLogger:
     """`logger`, for messages of every call: bound only once until logs are configured again."""
-    made = _ready.get(name)
-    if made is None:
-        made = _ready[name] = logger(name).bind()
-    return made
+    bound = _ready.get(name)
+    if bound is None:
+        bound = _ready[name] = logger(name).bind()
+    return bound
 
 
 def configure(level: str = "info", stream: TextIO | None = None, style: str | None = None) -> None:
@@ -116,7 +116,7 @@ def _stamps(render: Render) -> list[Processor]:
 
 def _words(out: TextIO) -> Render:
     coloured = out.isatty() and not os.environ.get("NO_COLOR")
-    written = structlog.dev.ConsoleRenderer(
+    renderer = structlog.dev.ConsoleRenderer(
         colors=coloured, pad_event_to=0, sort_keys=False, pad_level=False
     )
 
@@ -124,7 +124,7 @@ def _words(out: TextIO) -> Render:
         # Empty values are of no use to a person.
         shown = {key: value for key, value in event.items() if value not in ("", None)}
         shown["event"] = str(shown["event"]).replace("_", " ")
-        return str(written(logger, method, shown))
+        return str(renderer(logger, method, shown))
 
     return render
 

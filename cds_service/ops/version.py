@@ -23,9 +23,9 @@ def commit() -> str:
         pass
     if not (_HERE.parent / ".git").exists():
         return ""
-    asked = ["git", "-C", str(_HERE.parent), "rev-parse", "--verify", "--quiet", "HEAD"]
+    command = ["git", "-C", str(_HERE.parent), "rev-parse", "--verify", "--quiet", "HEAD"]
     try:
-        ended = subprocess.run(asked, capture_output=True, text=True, check=False, timeout=5)
+        completed = subprocess.run(command, capture_output=True, text=True, check=False, timeout=5)
     except (OSError, subprocess.TimeoutExpired):
         return ""
-    return ended.stdout.strip()[:_DIGITS]
+    return completed.stdout.strip()[:_DIGITS]

@@ -1,6 +1,7 @@
 """The resources of an export, each with the moment from which it was known.
 
-An export shows each resource as it is today. What does not say when it was known is a caveat.
+An export shows each resource as it is today. A resource that does not say since when it was known
+is a caveat.
 """
 
 from __future__ import annotations

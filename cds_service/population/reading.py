@@ -1,5 +1,5 @@
-"""Reads the lines of an export as rows of one resource each. Odd data is counted by reason and
-never ends the run.
+"""Reads the lines of an export as rows of one resource each. Data that cannot be used is counted by
+reason and never ends the run.
 """
 
 from __future__ import annotations

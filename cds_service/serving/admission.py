@@ -151,8 +151,8 @@ class Admission:
         ``arrived`` bytes have arrived so far, in ``parts`` parts.
         """
         limits = self.limits
-        ours = min(parts * limits.part_s, 2 * limits.body_s)
-        return min(limits.body_s, limits.patience_s + arrived / limits.body_rate) + ours
+        own_time = min(parts * limits.part_s, 2 * limits.body_s)
+        return min(limits.body_s, limits.patience_s + arrived / limits.body_rate) + own_time
 
     def _refusal(self, reason: str) -> ServiceError:
         self._refused(reason)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 _SIGNED = "/cds-services/"
-_ASIDE = frozenset({"/readyz", "/metrics"})
+_OPERATIONS = frozenset({"/readyz", "/metrics"})
 _LOOKED_AT = 4096
 """Bytes of a body after which its limits are checked again."""
 _READ_ON_S = 10.0
@@ -71,10 +71,10 @@ class Front:
         # Separate: verifying tokens of strangers takes no thread from admitted calls.
         self._verifying = ThreadPoolExecutor(128, "cds-token")
         # Readiness and metrics wait neither for calls nor for each other.
-        self._aside = {path: ThreadPoolExecutor(1, "cds-ops") for path in _ASIDE}
+        self._operations = {path: ThreadPoolExecutor(1, "cds-ops") for path in _OPERATIONS}
         # Requests without a body take no thread from calls either.
         self._pages = ThreadPoolExecutor(_PAGES, "cds-page")
-        self._asked_for = 0
+        self._pages_waiting = 0
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -96,20 +96,20 @@ class Front:
 
     async def _get(self, proto: Any, environ: dict[str, Any]) -> None:
         """Answer a request without a body, with 503 where too many are waiting."""
-        aside = self._aside.get(environ["PATH_INFO"])
-        if aside is not None:
-            await self._answer(proto, environ, b"", aside)
+        threads = self._operations.get(environ["PATH_INFO"])
+        if threads is not None:
+            await self._answer(proto, environ, b"", threads)
             return
-        if self._asked_for >= _MOST_PAGES:
+        if self._pages_waiting >= _MOST_PAGES:
             proto.response_bytes(
                 *answer_to(Unavailable("The service is busy.", "Try again later."))
             )
             return
-        self._asked_for += 1
+        self._pages_waiting += 1
         try:
             await self._answer(proto, environ, b"", self._pages)
         finally:
-            self._asked_for -= 1
+            self._pages_waiting -= 1
 
     async def _admit(
         self, proto: Any, environ: dict[str, Any], arriving: AsyncIterator[bytes]
@@ -132,7 +132,7 @@ class Front:
             ticket.take(announced or 0)
             asked = self._loop.time()
             body = await self._read(arriving, announced, ticket, largest)
-            # The time that the client took to send does not count towards the deadline.
+            # The time that the client took to send it does not count towards the deadline.
             environ[STARTED] = began + self._loop.time() - asked
             ticket.begin()
             await self._answer(proto, environ, body, self._threads)
@@ -193,12 +193,12 @@ class Front:
         """The application's response to one request."""
         environ["wsgi.input"] = BytesIO(body)
         environ["CONTENT_LENGTH"] = str(len(body))
-        said: list[Any] = []
+        started: list[Any] = []
 
         def start_response(
             status: str, headers: list[tuple[str, str]], _exc_info: Any = None
         ) -> Callable[[bytes], object]:
-            said[:] = int(status[:3]), headers
+            started[:] = int(status[:3]), headers
             return _no_writing
 
         answer = self._application(environ, start_response)
@@ -210,7 +210,7 @@ class Front:
                 close()
         if len(body) + environ.get(FETCHED, 0) >= LARGE_BODY:
             give_back_soon()
-        return said[0], said[1], content
+        return started[0], started[1], content
 
     async def _read_on(self, arriving: AsyncIterator[bytes], environ: dict[str, Any]) -> None:
         """Discard what a refused client still sends: many read the response only afterwards."""

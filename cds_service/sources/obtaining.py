@@ -16,7 +16,7 @@ import msgspec
 
 from cds_service.calls.envelope import RESULTS, Envelope, LazyPrefetch
 from cds_service.core.facts import Kind, State
-from cds_service.fhir.intake.delivery import Delivery, Later
+from cds_service.fhir.intake.delivery import Delivery, LazyJson
 from cds_service.fhir.intake.extent import says_incomplete, shortfall
 from cds_service.fhir.intake.wrapping import unwrapped
 from cds_service.fhir.values.elements import UNREADABLE, readable
@@ -143,7 +143,7 @@ class Obtaining:
         """What the client sent for one key; None where it sent nothing."""
         page = envelope.results if key.name == RESULTS else None
         if page is not None and key.kind is Kind.RESULTS and not _reports_an_error(page):
-            return _page(key, Later(partial(_raw_value, envelope, key.name)), page)
+            return _page(key, LazyJson(partial(_raw_value, envelope, key.name)), page)
         raw = envelope.prefetch.get(key.name)
         return None if raw is None else read_key(key, raw)
 
@@ -204,7 +204,7 @@ def _raw_value(envelope: Envelope, name: str) -> bytes:
     return bytes(envelope.prefetch.get(name) or b"")
 
 
-def _page(key: Key, sent: bytes | msgspec.Raw | Later, page: ResultPage | EntryPage) -> Delivery:
+def _page(key: Key, sent: bytes | msgspec.Raw | LazyJson, page: ResultPage | EntryPage) -> Delivery:
     """The delivery of a Bundle that was decoded."""
     reason = page.lacking
     state = State.PARTIAL if reason else State.GIVEN
@@ -244,7 +244,7 @@ def _with(delivery: Delivery, others: OwnKeys) -> Delivery:
     """What was sent under a key of this service, together with what was sent under other keys."""
     if others is NO_OWN_KEYS:
         return delivery
-    return others.beside(_joined(delivery, others.deliveries.get(delivery.kind)))
+    return others.with_companions(_joined(delivery, others.deliveries.get(delivery.kind)))
 
 
 def _joined(delivery: Delivery, more: Delivery | None) -> Delivery:

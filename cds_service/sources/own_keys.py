@@ -18,9 +18,9 @@ from msgspec import Raw
 
 from cds_service.core.facts import Kind, State
 from cds_service.core.kinds import KINDS, REPORTED_WITH
-from cds_service.fhir.intake.arrival import BESIDE, kind_of
+from cds_service.fhir.intake.arrival import COMPANION_TYPES, kind_of
 from cds_service.fhir.intake.bundles import MOST_NESTED
-from cds_service.fhir.intake.delivery import Delivery, Later
+from cds_service.fhir.intake.delivery import Delivery, LazyJson
 from cds_service.fhir.intake.malformed import holds_resources
 from cds_service.fhir.intake.pointing import POINTERS
 from cds_service.fhir.intake.reports import may_have_results
@@ -30,7 +30,9 @@ from cds_service.fhir.values.peeks import Missing, read_list, read_members, read
 from cds_service.fhir.values.versions import r4_type
 
 _OTHER_KEY = "sent under a prefetch key of the client's own: it may not be everything"
-_RELEVANT = frozenset({*REPORTED_WITH, *POINTERS, *BESIDE, "OperationOutcome", "Bundle", ""})
+_RELEVANT = frozenset(
+    {*REPORTED_WITH, *POINTERS, *COMPANION_TYPES, "OperationOutcome", "Bundle", ""}
+)
 _NAMED = re.compile(rb'resourceType\\*"\s*:\s*\\*"([A-Za-z]{1,64})')
 # What results and requests refer to. It says nothing without them.
 _REFERRED_TO = {
@@ -49,7 +51,7 @@ _read_head = msgspec.json.Decoder(_Head).decode
 
 
 @dataclass(slots=True)
-class _Found:
+class _Contents:
     """What a value holds: the kinds of its resources, and the types of the others."""
 
     kinds: set[Kind] = field(default_factory=set)
@@ -86,7 +88,7 @@ class OwnKeys:
     deliveries: dict[Kind, Delivery] = field(default_factory=dict)
     referred_to: tuple[tuple[bytes, frozenset[str]], ...] = ()
 
-    def beside(self, delivery: Delivery) -> Delivery:
+    def with_companions(self, delivery: Delivery) -> Delivery:
         """The delivery with the Specimens or Medications to which its resources may refer."""
         name = _REFERRED_TO.get(delivery.kind)
         pages = [page for page, names in self.referred_to if name in names]
@@ -103,13 +105,13 @@ def own_keys(values: Iterable[bytes | Raw]) -> OwnKeys:
     pages: dict[Kind, list[bytes]] = {}
     referred_to: list[tuple[bytes, frozenset[str]]] = []
     for value in values:
-        found = _Found()
-        page = _searched(unwrapped(value) or bytes(value), found, 0)
+        contents = _Contents()
+        page = _relevant_part(unwrapped(value) or bytes(value), contents, 0)
         # In the order of `Kind`, so that the same call is always read in the same way.
         for kind in KINDS:
-            if kind in found.kinds:
+            if kind in contents.kinds:
                 pages.setdefault(kind, []).append(page)
-        if not found.kinds and (names := found.others & {*_REFERRED_TO.values()}):
+        if not contents.kinds and (names := contents.others & {*_REFERRED_TO.values()}):
             referred_to.append((page, frozenset(names)))
     deliveries = {
         kind: Delivery(
@@ -125,13 +127,13 @@ def own_keys(values: Iterable[bytes | Raw]) -> OwnKeys:
     return OwnKeys(deliveries, tuple(referred_to))
 
 
-def _holds(page: bytes | Raw | Later, kind: Kind) -> bool:
-    found = _Found()
-    _searched(bytes(page), found, 0)
-    return kind in found.kinds
+def _holds(page: bytes | Raw | LazyJson, kind: Kind) -> bool:
+    contents = _Contents()
+    _relevant_part(bytes(page), contents, 0)
+    return kind in contents.kinds
 
 
-def _searched(raw: bytes, found: _Found, depth: int) -> bytes:
+def _relevant_part(raw: bytes, contents: _Contents, depth: int) -> bytes:
     """The value without documents, tasks and the like; b"" where it is nothing else.
 
     Notes what it holds. ``depth`` is counted as by `Intake`, which reports what is nested deeper
@@ -145,24 +147,24 @@ def _searched(raw: bytes, found: _Found, depth: int) -> bytes:
         if start == b"{":
             name, status = _head(raw)
             if name not in ("", "Bundle", "Parameters"):
-                found.note(name, status, raw)
+                contents.note(name, status, raw)
                 return raw if name in _RELEVANT else b""
             if name == "Parameters":  # a resource that contains others, and is not read
-                return raw if found.note_named(raw) else b""
+                return raw if contents.note_named(raw) else b""
             if depth < MOST_NESTED:
-                return _bundle(raw, found, depth) if name else _wrapper(raw, found, depth)
+                return _bundle(raw, contents, depth) if name else _wrapper(raw, contents, depth)
         elif start == b"[" and depth < MOST_NESTED:
             elements = read_list(raw)
-            kept = [_searched(bytes(one), found, depth + 1) for one in elements]
+            kept = [_relevant_part(bytes(element), contents, depth + 1) for element in elements]
             return b"[" + b",".join(filter(None, kept)) + b"]" if any(kept) else b""
         elif start == b'"' and depth < MOST_NESTED:
             inner = text(decoded(raw)).encode()
             if inner[:1] in (b"{", b"["):
-                return _searched(inner, found, depth + 1)
+                return _relevant_part(inner, contents, depth + 1)
             return raw
     except UNREADABLE:
         pass
-    found.note_named(raw)
+    contents.note_named(raw)
     return raw
 
 
@@ -176,42 +178,42 @@ def _head(raw: bytes) -> tuple[str, object]:
     return name, readable(head.status) if name in REPORTED_WITH else None
 
 
-def _wrapper(raw: bytes, found: _Found, depth: int) -> bytes:
+def _wrapper(raw: bytes, contents: _Contents, depth: int) -> bytes:
     inner = unwrapped(raw)
     if inner is None:
-        found.note_named(raw)
+        contents.note_named(raw)
         return raw
-    kept = _searched(inner, found, depth + 1)
+    kept = _relevant_part(inner, contents, depth + 1)
     return raw if kept is inner else kept
 
 
-def _bundle(raw: bytes, found: _Found, depth: int) -> bytes:
+def _bundle(raw: bytes, contents: _Contents, depth: int) -> bytes:
     members = read_members(raw)
     entry = bytes(members.get("entry", b""))
     entries = read_list(entry) if entry[:1] == b"[" else [Raw(entry)] if entry[:1] == b"{" else []
     if not entries:
         if holds_resources(raw):
-            found.note_named(raw)
+            contents.note_named(raw)
         return raw
-    kept = [_entry(one, found, depth + 1) for one in entries]
+    kept = [_entry(item, contents, depth + 1) for item in entries]
     if all(after is before for before, after in zip(entries, kept, strict=True)):
         return raw
-    return msgspec.json.encode({**members, "entry": [one for one in kept if one is not None]})
+    return msgspec.json.encode({**members, "entry": [item for item in kept if item is not None]})
 
 
-def _entry(entry: Raw, found: _Found, depth: int) -> Raw | None:
+def _entry(entry: Raw, contents: _Contents, depth: int) -> Raw | None:
     """The relevant part of a Bundle's entry; None where nothing is left."""
     try:
         resource = read_slot(entry).resource
     except UNREADABLE:
-        found.note_named(bytes(entry))
+        contents.note_named(bytes(entry))
         return entry
     if isinstance(resource, Missing):  # an entry may be the resource itself
         before = bytes(entry)
-        after = _searched(before, found, depth)
+        after = _relevant_part(before, contents, depth)
         return entry if after is before else Raw(after) if after else None
     before = bytes(resource)
-    after = _searched(before, found, depth)
+    after = _relevant_part(before, contents, depth)
     if after is before:
         return entry
     if not after:

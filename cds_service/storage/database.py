@@ -166,11 +166,11 @@ class Database:
         A database with a newer schema is left unchanged (migrations only add). Raises
         Unavailable.
         """
-        asked = time.monotonic()
+        started = time.monotonic()
         with self._lock:
             if self._migrated:
                 return
-            if self._failed_at > asked:  # another thread failed while this one waited
+            if self._failed_at > started:  # another thread failed while this one waited
                 raise _unavailable("The database is unavailable.")
             with self._translated(), ExitStack() as stack:
                 if self.is_sqlite:
@@ -189,12 +189,12 @@ class Database:
     def ready(self) -> bool:
         """Whether the database responds within a fifth of a second and has its tables."""
 
-        def asked() -> None:
+        def look_up() -> None:
             with self.read(hurry=True) as connection:
                 connection.execute(text("SELECT 1 FROM alembic_version"))
 
         try:
-            self.in_a_hurry(asked)
+            self.in_a_hurry(look_up)
         except Unavailable:
             return False
         return True
@@ -343,8 +343,8 @@ def _tables_missing(error: Exception) -> bool:
 def _explain(error: Exception) -> tuple[str, str]:
     cause = getattr(error, "orig", None) or error
     state = str(getattr(cause, "sqlstate", None) or "")
-    said = str(cause)
-    fix = _STATES.get(state) or next((_REASONS[key] for key in _REASONS if key in said), "")
+    message = str(cause)
+    fix = _STATES.get(state) or next((_REASONS[key] for key in _REASONS if key in message), "")
     name = f"{type(cause).__name__} {state}".strip()
     return f"The database cannot be used ({name}).", fix
 

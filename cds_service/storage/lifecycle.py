@@ -31,7 +31,7 @@ _BATCH = 1000
 _EVERY = 3600.0
 
 
-class Kept(NamedTuple):
+class StoredTable(NamedTuple):
     """One table of stored data, and the column with the time of a row."""
 
     table: Table
@@ -39,13 +39,13 @@ class Kept(NamedTuple):
     audit: bool = False
 
 
-KEPT = (
-    Kept(feedback, feedback.c.received_at),
-    Kept(unknown_feedback, unknown_feedback.c.received_at),
-    Kept(counts, counts.c.day),
-    Kept(shown, shown.c.day),
-    Kept(denominators, denominators.c.day),
-    Kept(audit, audit.c.at, audit=True),
+STORED_TABLES = (
+    StoredTable(feedback, feedback.c.received_at),
+    StoredTable(unknown_feedback, unknown_feedback.c.received_at),
+    StoredTable(counts, counts.c.day),
+    StoredTable(shown, shown.c.day),
+    StoredTable(denominators, denominators.c.day),
+    StoredTable(audit, audit.c.at, audit=True),
 )
 """``audit_cards`` is deleted with ``audit``: it is only an index of that table."""
 
@@ -56,15 +56,15 @@ def export(database: Database, site: str | None = None) -> Iterator[dict[str, An
     Encrypted content stays encrypted, as base64. Raises Unavailable.
     """
     with database.read() as connection:
-        for kept in KEPT:
-            query = select(kept.table).order_by(*kept.table.primary_key.columns)
-            if (wanted := _of_site(kept.table, site)) is not None:
+        for stored in STORED_TABLES:
+            query = select(stored.table).order_by(*stored.table.primary_key.columns)
+            if (wanted := _of_site(stored.table, site)) is not None:
                 query = query.where(wanted)
             elif site not in {None, DEFAULT_SITE}:
                 continue  # counted before there were sites
             rows = connection.execution_options(yield_per=_BATCH).execute(query)
             for row in rows.mappings():
-                yield {"table": kept.table.name} | {
+                yield {"table": stored.table.name} | {
                     name: base64.b64encode(value).decode() if isinstance(value, bytes) else value
                     for name, value in row.items()
                 }
@@ -78,20 +78,24 @@ def erase(database: Database, before: date, site: str | None = None) -> dict[str
     too long.
     """
     erased: dict[str, int] = {}
-    for kept in KEPT:
-        if site in {None, DEFAULT_SITE} or "site" in kept.table.c:
-            erased[kept.table.name] = _delete(database, kept, before, site)
+    for stored in STORED_TABLES:
+        if site in {None, DEFAULT_SITE} or "site" in stored.table.c:
+            erased[stored.table.name] = _delete(database, stored, before, site)
     if database.is_sqlite and any(erased.values()):
         engines.compact(database.engine)
     return erased
 
 
 def _delete(
-    database: Database, kept: Kept, before: date, site: str | None, batches: int | None = None
+    database: Database,
+    stored: StoredTable,
+    before: date,
+    site: str | None,
+    batches: int | None = None,
 ) -> int:
     """Delete in short transactions, at most ``batches`` of them; returns the deleted rows."""
-    table, (key, *more) = kept.table, kept.table.primary_key.columns
-    where = [kept.when < before.isoformat()]
+    table, (key, *more) = stored.table, stored.table.primary_key.columns
+    where = [stored.when < before.isoformat()]
     if (wanted := _of_site(table, site)) is not None:
         where.append(wanted)
     deleted = 0
@@ -100,7 +104,7 @@ def _delete(
             if more:  # these tables have only a few rows per day
                 return int(connection.execute(delete(table).where(*where)).rowcount)
             old = connection.execute(select(key).where(*where).limit(_BATCH)).scalars().all()
-            if kept.audit:
+            if stored.audit:
                 connection.execute(delete(audit_cards).where(audit_cards.c.record.in_(old)))
             connection.execute(delete(table).where(key.in_(old)))
         deleted += len(old)
@@ -136,10 +140,10 @@ class Retention:
         """Delete expired rows, at most some thousand at a time. Raises Unavailable."""
         if self._clock() < self._next:
             return
-        for kept in KEPT:
-            days = self._audit_days if kept.audit else self._days
+        for stored in STORED_TABLES:
+            days = self._audit_days if stored.audit else self._days
             if days is not None:
                 before = self._today() - timedelta(days=days)
-                if _delete(self._database, kept, before, None, batches=1) == _BATCH:
+                if _delete(self._database, stored, before, None, batches=1) == _BATCH:
                     return  # the rest next time
         self._next = self._clock() + _EVERY

@@ -83,8 +83,8 @@ class DatabaseReplay:
             if issued < self._issued_from:
                 logs.logger(__name__).warning("token_from_before_a_gap")
                 return False
-            kept = connection.execute(insert.returning(token_ids.c.client), row)
-            first = kept.one_or_none() is not None
+            inserted = connection.execute(insert.returning(token_ids.c.client), row)
+            first = inserted.one_or_none() is not None
             if now >= self._purge_at:
                 connection.execute(delete(token_ids).where(token_ids.c.expires < now))
                 self._purge_at = now + PURGE_SECONDS

@@ -63,7 +63,7 @@ def spend(characters: int) -> None:
     call.left -= characters
 
 
-def afresh(budget: int) -> None:
+def ensure_budget(budget: int) -> None:
     """Raise the rest of the budget to at least ``budget``, so that drafts are always read."""
     call: _Call | None = getattr(_here, "call", None)
     if call is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from cds_service.terminology.wording import Found, Words
+from cds_service.terminology.wording import Match, Words
 
 _REACH = 8
 _REACH_BACK = 3
@@ -18,7 +18,7 @@ class NegationMarks:
     Only the words around a name are checked, so that the cost per word does not grow with the text.
     """
 
-    def __init__(self, marks: Mapping[str, list[tuple[str, Found]]], text: Words) -> None:
+    def __init__(self, marks: Mapping[str, list[tuple[str, Match]]], text: Words) -> None:
         self._text = text
         self._around = [mark for mark in marks["not"] if mark[1].end - mark[1].start > _NEAR]
         self._over = _by_place((mark, mark[1].start) for mark in marks["not"])
@@ -30,7 +30,7 @@ class NegationMarks:
             text.sentence[at]: at for at, word in enumerate(text.words) if word in ("or", "nor")
         }
 
-    def negate(self, concept: str, name: Found) -> bool:
+    def negate(self, concept: str, name: Match) -> bool:
         """Whether one of the marks negates the name."""
         both = (concept, ALL_CONCEPTS)
         over = [mark for at in range(name.start - _NEAR, name.start + 1)
@@ -52,7 +52,7 @@ class NegationMarks:
             for owner, mark in self._after.get(at, ())
         )
 
-    def _reaches(self, mark: Found, name: Found) -> bool:
+    def _reaches(self, mark: Match, name: Match) -> bool:
         """Whether a word such as "no" refers to a name that follows it."""
         text = self._text
         sentence = text.sentence[name.start]
@@ -68,15 +68,15 @@ class NegationMarks:
 
 
 def _by_place(
-    found: Iterable[tuple[tuple[str, Found], int]],
-) -> dict[int, list[tuple[str, Found]]]:
-    places: dict[int, list[tuple[str, Found]]] = {}
+    found: Iterable[tuple[tuple[str, Match], int]],
+) -> dict[int, list[tuple[str, Match]]]:
+    places: dict[int, list[tuple[str, Match]]] = {}
     for mark, at in found:
         places.setdefault(at, []).append(mark)
     return places
 
 
-def _refers_back(mark: Found, name: Found, text: Words) -> bool:
+def _refers_back(mark: Match, name: Match, text: Words) -> bool:
     """Whether "ruled out" refers to the name before it: same clause, or opening the next."""
     mark_clause, name_clause = text.clause[mark.start], text.clause[name.end - 1]
     opens = text.clause[mark.start - 1] != mark_clause

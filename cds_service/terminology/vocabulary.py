@@ -23,11 +23,11 @@ from cds_service.terminology.codes import (
     normal_system,
 )
 from cds_service.terminology.negation import ALL_CONCEPTS, NegationMarks
-from cds_service.terminology.wording import Found, PatternIndex, Words, read_pattern, split_words
+from cds_service.terminology.wording import Match, PatternIndex, Words, read_pattern, split_words
 
 _CLASSIFICATIONS = frozenset({ATC, ICD10CM})
 _WORD = 5  # least letters of a name that is looked for among other words ("K" is too short)
-_MOST_MET = 20_000
+_MOST_TEXTS = 20_000
 """Most texts whose concepts a vocabulary remembers: by digest, some 150 bytes each."""
 
 
@@ -67,9 +67,9 @@ class Vocabulary:
                 self._codes.setdefault(entry.concept, []).append(Coding(*key, row.display))
         rows = tuple(names)
         self._implied: dict[str, set[str]] = {}
-        for row_ in rows:
-            if row_.kind == "implies":
-                self._implied.setdefault(row_.concept, set()).add(row_.pattern)
+        for name in rows:
+            if name.kind == "implies":
+                self._implied.setdefault(name.concept, set()).add(name.pattern)
         self._classes = {key: self._with_implied(found) for key, found in classes.items()}
         self._excluded = {key: frozenset(found) for key, found in excluded.items()}
         self._excluded_classes = {k: frozenset(found) for k, found in excluded_classes.items()}
@@ -86,7 +86,7 @@ class Vocabulary:
         # The other words in a text that a bare name may have and still count.
         neutral = _words_of(row for row in rows if row.kind == "neutral")
         bare = [row for row in rows if row.kind == "bare"]
-        self._beside = {
+        self._neutral_words = {
             concept: neutral | _words_of(row for row in bare if row.concept == concept)
             for concept in {row.concept for row in bare}
         }
@@ -95,7 +95,7 @@ class Vocabulary:
         self.named = frozenset(row.concept for row in rows if row.kind in NAMES)
         self.known = frozenset(self._codes) | self.named
         self.known = self._with_implied(self.known) | frozenset(self._implied)
-        self._met: dict[bytes, _TextReading] = {}
+        self._texts_read: dict[bytes, _TextReading] = {}
         self._found: dict[object, Any] = {}  # equal findings are kept once
         self._wordings: dict[bytes, Wording] = {}
 
@@ -118,10 +118,10 @@ class Vocabulary:
         concepts = self.concepts(codings, texts)
         in_words = _in_words(codings, texts)
         read = in_words or self._of_a_listed_system(codings)
-        certain = in_words or (read and self._tells(codings))
+        certain = in_words or (read and self._is_certain(codings))
         return Wording(concepts, bool(codings or texts), read, certain)
 
-    def remembered(self, raw: bytes, read: Callable[[], Wording]) -> Wording:
+    def cached_wording(self, raw: bytes, read: Callable[[], Wording]) -> Wording:
         """The wording of undecoded bytes, read by ``read`` unless the same bytes were read before.
 
         Only the digest of the bytes is kept; empty bytes are always read.
@@ -132,7 +132,7 @@ class Vocabulary:
         known = self._wordings.get(name)
         if known is None:
             known = read()
-            if len(self._wordings) >= _MOST_MET:
+            if len(self._wordings) >= _MOST_TEXTS:
                 self._wordings = {}
             self._wordings[name] = known = self._found.setdefault(known, known)
         return known
@@ -167,7 +167,7 @@ class Vocabulary:
     def _of_a_listed_system(self, codings: Iterable[Coding]) -> bool:
         return any(normal_system(coding.system) in self._systems for coding in codings)
 
-    def _tells(self, codings: Iterable[Coding]) -> bool:
+    def _is_certain(self, codings: Iterable[Coding]) -> bool:
         """Whether a code is listed, or belongs to a classification: there an unlisted code is
         known not to belong to a listed category."""
         return self.lists(codings) or any(
@@ -231,11 +231,11 @@ class Vocabulary:
             reading = self._read(text)
             named |= reading.named
             denied |= reading.denied
-        gone = ruled_out | denied
+        removed = ruled_out | denied
         if ALL_CONCEPTS in denied:
             return frozenset()
         # A denied concept does not imply other concepts either.
-        return self._with_implied((coded | named) - gone) - ruled_out - denied
+        return self._with_implied((coded | named) - removed) - ruled_out - denied
 
     def _read(self, text: str) -> _TextReading:
         """Like `_read_text`, but a text that was read before is not read again.
@@ -243,21 +243,21 @@ class Vocabulary:
         Raises TooMuchTextError beyond the budget of the call.
         """
         name = digest(text.encode("utf-8", "surrogatepass"))
-        known = self._met.get(name)
+        known = self._texts_read.get(name)
         if known is None:
             spend(len(text))
             read = self._read_text(text)
             known = self._found.setdefault(read, read)
-            if len(self._met) >= _MOST_MET:
-                self._met = {}
-            self._met[name] = known
+            if len(self._texts_read) >= _MOST_TEXTS:
+                self._texts_read = {}
+            self._texts_read[name] = known
         return known
 
     def _read_text(self, text: str) -> _TextReading:
         words = split_words(text)
         mentioned: set[str] = set()
-        marks: dict[str, list[tuple[str, Found]]] = {kind: [] for kind in MARKS}
-        names: list[tuple[str, Found]] = []
+        marks: dict[str, list[tuple[str, Match]]] = {kind: [] for kind in MARKS}
+        names: list[tuple[str, Match]] = []
         outside: dict[str, int] = {}
         for found in self._patterns.find(words):
             row = self._rows[found.number]
@@ -280,12 +280,12 @@ class Vocabulary:
         denied -= {concept for concept, _ in marks["even_so"]}
         return _TextReading(named, frozenset(denied), frozenset(mentioned) - named)
 
-    def _alone(self, concept: str, found: Found, text: Words, outside: dict[str, int]) -> bool:
+    def _alone(self, concept: str, found: Match, text: Words, outside: dict[str, int]) -> bool:
         """Whether all words around a name are neutral.
 
         ``outside`` caches, by concept, the number of words of the text that are not.
         """
-        neutral = self._beside[concept]
+        neutral = self._neutral_words[concept]
         if concept not in outside:
             outside[concept] = sum(word not in neutral for word in text.words)
         own = sum(word not in neutral for word in text.words[found.start : found.end])
@@ -303,13 +303,13 @@ def _legible(text: str) -> bool:
 
 class Wording(NamedTuple):
     """What a CodeableConcept says: its concepts; whether it has ``anything`` at all; whether that
-    can be ``read`` (words, or a code of a system with a list). ``told`` is False for a code
-    without words that is in no list: it may be anything."""
+    can be ``read`` (words, or a code of a system with a list); and whether it is ``certain`` what
+    it means, unlike a code without words that is in no list."""
 
     concepts: frozenset[str]
     anything: bool
     read: bool
-    told: bool
+    certain: bool
 
 
 class _TextReading(NamedTuple):
@@ -326,7 +326,7 @@ def _words_of(rows: Iterable[Name]) -> frozenset[str]:
     )
 
 
-def _counts(kind: str, found: Found, text: Words) -> bool:
+def _counts(kind: str, found: Match, text: Words) -> bool:
     if kind == "exact":
         return found.end - found.start == len(text.words)
     # "Calcium carbonate 600 MG [Maalox ...]": here the listed ingredients decide.

@@ -249,7 +249,7 @@ def read_pattern(text: str) -> Pattern:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Match:
     """A pattern found in a text: its number, and the range of its words (start, end)."""
 
     number: int
@@ -257,7 +257,7 @@ class Found:
     end: int
 
 
-_Filed = tuple[int, int, Phrase]
+_IndexedPhrase = tuple[int, int, Phrase]
 """A phrase with the number of its pattern and its place among the pattern's phrases."""
 
 
@@ -267,16 +267,16 @@ class PatternIndex:
     def __init__(self, patterns: Sequence[Pattern], free: Iterable[str] = ()) -> None:
         self._free = frozenset(free)
         self._parts: dict[int, int] = {}  # the number of phrases of a joint pattern
-        self._by_word: dict[str, list[_Filed]] = {}
-        self._by_head: dict[str, list[_Filed]] = {}
-        self._by_tail: dict[str, list[_Filed]] = {}
+        self._by_word: dict[str, list[_IndexedPhrase]] = {}
+        self._by_head: dict[str, list[_IndexedPhrase]] = {}
+        self._by_tail: dict[str, list[_IndexedPhrase]] = {}
         for number, pattern in enumerate(patterns):
             if len(pattern.phrases) > 1:
                 self._parts[number] = len(pattern.phrases)
             for part, phrase in enumerate(pattern.phrases):
-                self._file(number, part, phrase)
+                self._index_phrase(number, part, phrase)
 
-    def _file(self, number: int, part: int, phrase: Phrase) -> None:
+    def _index_phrase(self, number: int, part: int, phrase: Phrase) -> None:
         """Index a phrase by each word (or start or end of a word) with which it may begin."""
         words: set[str] = set()
         heads: set[str] = set()
@@ -290,14 +290,14 @@ class PatternIndex:
                 tails.add(choice[1:][-_EDGE:])
             else:
                 words.add(choice)
-        filed = (number, part, phrase)
+        entry = (number, part, phrase)
         for keys, index in (
             (words, self._by_word), (heads, self._by_head), (tails, self._by_tail)
         ):  # fmt: skip
             for key in keys:
-                index.setdefault(key, []).append(filed)
+                index.setdefault(key, []).append(entry)
 
-    def find(self, text: Words) -> Iterator[Found]:
+    def find(self, text: Words) -> Iterator[Match]:
         """Every place where a pattern is found (for joint patterns, the whole text)."""
         leading = _leading(text, self._free)
         joint: dict[int, set[int]] = {}
@@ -312,12 +312,12 @@ class PatternIndex:
                 if number in self._parts:
                     joint.setdefault(number, set()).add(part)
                 else:
-                    yield Found(number, start, end)
+                    yield Match(number, start, end)
         for number, seen in joint.items():
             if len(seen) == self._parts[number]:
-                yield Found(number, 0, len(text.words))
+                yield Match(number, 0, len(text.words))
 
-    def _phrases_beginning(self, word: str) -> Iterator[_Filed]:
+    def _phrases_beginning(self, word: str) -> Iterator[_IndexedPhrase]:
         """The phrases that may begin with a word."""
         yield from self._by_word.get(word, ())
         for keys, index in (
@@ -325,6 +325,6 @@ class PatternIndex:
             ({word[-1], word[-_EDGE:]}, self._by_tail),
         ):
             for key in keys:
-                for filed in index.get(key, ()):
-                    if _fits(word, filed[2].items[0]):
-                        yield filed
+                for entry in index.get(key, ()):
+                    if _fits(word, entry[2].items[0]):
+                        yield entry

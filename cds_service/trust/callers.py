@@ -26,7 +26,7 @@ LONGEST_TENANT: Final = 255
 LEEWAY: Final = 60.0  # seconds by which clocks may differ
 _FEEDBACK: Final = re.compile(r"(/cds-services/[^/]+)/feedback")
 
-Passed = Callable[[str, str], None]
+OnPassed = Callable[[str, str], None]
 
 
 class ReplayStore(Protocol):
@@ -106,7 +106,7 @@ class Callers:
         return caller
 
     def examine(
-        self, authorization: str | None, path: str, passed: Passed = lambda _name, _detail: None
+        self, authorization: str | None, path: str, passed: OnPassed = lambda _name, _detail: None
     ) -> Caller:
         """All checks of ``verify`` except replay; changes nothing.
 

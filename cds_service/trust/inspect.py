@@ -98,7 +98,7 @@ def sign_token(
         raise ValueError(f"The private key cannot sign with {alg}.") from None
 
 
-class _NothingUsed:
+class _NoReplayCheck:
     """A `ReplayStore` for inspecting a token without using it up."""
 
     def first_use(self, client: str, jti_digest: str, expires: float, issued: float = 0.0) -> bool:
@@ -119,7 +119,7 @@ def explain_token(
     The checks are those of `Callers`, except that replay cannot be known here. ``now`` is in
     seconds since 1970. The keys of a client with a ``jku`` are fetched.
     """
-    callers = Callers(clients, public_url, keys or KeySets(), _NothingUsed(), lambda: now)
+    callers = Callers(clients, public_url, keys or KeySets(), _NoReplayCheck(), lambda: now)
     steps: list[Step] = []
     try:
         caller = callers.examine(

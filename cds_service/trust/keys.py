@@ -115,11 +115,11 @@ def read_key_set(text: bytes) -> tuple[Key, ...]:
     return tuple(keys)
 
 
-class _Fetched:
+class _CachedKeySet:
     """The key set of one address, and the times of the attempts to fetch it."""
 
     def __init__(self) -> None:
-        self.asking = threading.Lock()
+        self.fetching = threading.Lock()
         self.room = threading.BoundedSemaphore(MOST_WAITING)
         self.keys: tuple[Key, ...] = ()
         self.fetched_at = -inf
@@ -146,7 +146,7 @@ class KeySets:
         self._clock = clock
         self._on_change = on_change
         self._lock = threading.Lock()
-        self._sets: dict[str, _Fetched] = {}
+        self._sets: dict[str, _CachedKeySet] = {}
 
     def find(self, client: Client, kid: str) -> tuple[Key, ...]:
         """The keys of ``client`` with this ``kid``: none if unknown, rarely more than one.
@@ -156,57 +156,57 @@ class KeySets:
         if client.jku is None:
             return _with_kid(client.keys, kid)
         with self._lock:
-            known = self._sets.setdefault(client.jku, _Fetched())
-        found = self._current(known, kid)
-        if found and self._clock() - known.fetched_at < KEEP:
+            cached = self._sets.setdefault(client.jku, _CachedKeySet())
+        found = self._current(cached, kid)
+        if found and self._clock() - cached.fetched_at < KEEP:
             return found
         # A key server that hangs blocks only a few of its own callers, and no other threads.
-        if not known.room.acquire(blocking=False):
+        if not cached.room.acquire(blocking=False):
             raise Unavailable("The client's key server is slow.", "Try again in a few seconds.")
         try:
             # A call whose key is still usable does not wait for another thread's fetch.
-            if known.asking.acquire(blocking=not found):
+            if cached.fetching.acquire(blocking=not found):
                 try:
                     # Another thread may have fetched it while this one waited.
-                    found = found or self._current(known, kid)
-                    if self._may_ask(known, unknown=not found):
-                        self._ask(client, client.jku, known)
+                    found = found or self._current(cached, kid)
+                    if self._may_ask(cached, unknown=not found):
+                        self._ask(client, client.jku, cached)
                 finally:
-                    known.asking.release()
+                    cached.fetching.release()
         finally:
-            known.room.release()
-        return self._current(known, kid)
+            cached.room.release()
+        return self._current(cached, kid)
 
-    def _may_ask(self, known: _Fetched, *, unknown: bool) -> bool:
+    def _may_ask(self, cached: _CachedKeySet, *, unknown: bool) -> bool:
         now = self._clock()
-        first = known.tried_at == -inf
-        if first or known.fetched_at < known.tried_at or not unknown:
-            return now - known.tried_at >= RETRY
-        if now - known.missed_at < RETRY:
+        first = cached.tried_at == -inf
+        if first or cached.fetched_at < cached.tried_at or not unknown:
+            return now - cached.tried_at >= RETRY
+        if now - cached.missed_at < RETRY:
             return False
-        known.missed_at = now
+        cached.missed_at = now
         return True
 
-    def _current(self, known: _Fetched, kid: str) -> tuple[Key, ...]:
-        if self._clock() - known.fetched_at >= KEEP_WHILE_UNAVAILABLE:
+    def _current(self, cached: _CachedKeySet, kid: str) -> tuple[Key, ...]:
+        if self._clock() - cached.fetched_at >= KEEP_WHILE_UNAVAILABLE:
             return ()
-        return _with_kid(known.keys, kid)
+        return _with_kid(cached.keys, kid)
 
-    def _ask(self, client: Client, jku: str, known: _Fetched) -> None:
-        known.tried_at = self._clock()
+    def _ask(self, client: Client, jku: str, cached: _CachedKeySet) -> None:
+        cached.tried_at = self._clock()
         try:
-            known.keys = read_key_set(self._fetch(jku))
+            cached.keys = read_key_set(self._fetch(jku))
         except (OSError, ValueError) as error:
             # The library's own messages may quote what the server sent.
             reason = str(error) if type(error) in {OSError, ValueError} else type(error).__name__
             _log.warning("key_set_unavailable", iss=client.iss, reason=reason)
-            if not known.failed:
-                known.failed = True
+            if not cached.failed:
+                cached.failed = True
                 self._on_change(jku, OPEN)
             return
-        known.fetched_at = self._clock()
-        if known.failed:
-            known.failed = False
+        cached.fetched_at = self._clock()
+        if cached.failed:
+            cached.failed = False
             self._on_change(jku, CLOSED)
 
 

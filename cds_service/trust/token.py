@@ -95,7 +95,7 @@ def texts(claims: dict[str, object], name: str) -> tuple[str, ...]:
     if value is None:
         raise ValueError(f"{name} is missing")
     values = value if isinstance(value, list) else [value]
-    kept = tuple(each for each in values if isinstance(each, str) and each)
-    if not kept or len(kept) != len(values):
+    valid = tuple(each for each in values if isinstance(each, str) and each)
+    if not valid or len(valid) != len(values):
         raise ValueError(f"{name} is neither a text nor a list of texts")
-    return kept
+    return valid

@@ -134,9 +134,9 @@ class ReplayCheck:
 def _unnamed_file(size: int) -> int:
     """The descriptor of a file without a name, and on Linux in memory only."""
     if sys.platform == "linux":
-        made = os.memfd_create("used-tokens")
+        descriptor = os.memfd_create("used-tokens")
     else:
         with TemporaryFile() as file:
-            made = os.dup(file.fileno())
-    os.truncate(made, size)
-    return made
+            descriptor = os.dup(file.fileno())
+    os.truncate(descriptor, size)
+    return descriptor

@@ -102,7 +102,7 @@ def magnesium_not_indicated(facts: Facts) -> Answer:
         if unread:
             return CannotTell(unread)
         return NotFired("no magnesium supplement that may be meant for cramps is on the list")
-    withheld = _why_not_said(facts)
+    withheld = _reason_to_withhold(facts)
     if withheld is not None:
         return withheld
     level = levels.low(facts, "magnesium")
@@ -119,7 +119,7 @@ def magnesium_not_indicated(facts: Facts) -> Answer:
     )
 
 
-def _why_not_said(facts: Facts) -> Answer | None:
+def _reason_to_withhold(facts: Facts) -> Answer | None:
     """The answer if no card about the lack of benefit may be shown, else None."""
     if facts.hazards("pregnancy"):
         return NotFired("pregnancy: nothing is said about the benefit of magnesium")
@@ -200,7 +200,7 @@ def magnesium_ordered_normal_level(facts: Facts) -> Answer:
     drafts = _drafts_for_cramps(facts)
     if not isinstance(drafts, tuple):
         return drafts
-    withheld = _why_not_said(facts)
+    withheld = _reason_to_withhold(facts)
     if withheld is not None:
         return withheld
     level = levels.low(facts, "magnesium")

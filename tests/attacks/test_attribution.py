@@ -70,7 +70,7 @@ def test_feedback_on_the_card_of_another_caller_silences_and_counts_nothing(
     _answer(client, ehr, "north", card)
     counts = _report(client)
     assert (counts.total, counts.unknown) == (2, 1)
-    assert [line.overridden for line in counts.rules if line.rule == "low-potassium"] == [1]
+    assert [line.overridden for line in counts.rules if line.id == "low-potassium"] == [1]
 
 
 def test_made_up_cards_are_counted_for_no_rule(service: Make, ehr: Client) -> None:

@@ -111,7 +111,7 @@ def test_feedback_with_the_id_of_a_card_is_counted_for_its_rule(service: Make) -
 
     parts = client.application.extensions["cds_parts"]
     (counted,) = [row for row in report(parts.records.database).rules if row.overridden]
-    assert counted.rule == "low-potassium"
+    assert counted.id == "low-potassium"
 
 
 def test_feedback_is_for_services_that_exist(service: Make, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from cds_service.core.facts import Called
+from cds_service.core.facts import KnownDesignation
 from cds_service.core.medications import Taking
 from cds_service.core.times import days
 from tests.given import Given, given
@@ -42,9 +42,11 @@ def test_a_newer_statement_ends_an_entry_of_the_same_drug(case: Given, taken: bo
 
 def test_the_same_code_under_another_name_is_the_same_drug() -> None:
     code = frozenset({("http://www.nlm.nih.gov/research/umls/rxnorm", "36567")})
-    case = stopped(called=Called("Zocor", identity=code))
+    case = stopped(designation=KnownDesignation("Zocor", identity=code))
     assert case.facts().taking("statin")
-    case.medications[0] = replace(case.medications[0], called=Called("Simvastatin", identity=code))
+    case.medications[0] = replace(
+        case.medications[0], designation=KnownDesignation("Simvastatin", identity=code)
+    )
     assert not case.facts().taking("statin")
 
 

@@ -6,11 +6,11 @@ from functools import partial
 
 import pytest
 
-from cds_service.core.facts import Called, Condition, Presence, Source
+from cds_service.core.facts import Condition, KnownDesignation, Presence, Source
 from cds_service.core.immutable import Deferred
 from cds_service.engine.knowledge_files import KnowledgeFolder
 from cds_service.terminology import vocabulary as module
-from cds_service.terminology.call_texts import afresh
+from cds_service.terminology.call_texts import ensure_budget
 from hooks.knowledge.files import FOLDER
 from tests.given import fired, given
 
@@ -27,22 +27,22 @@ def test_equal_conditions_count_once_in_a_set() -> None:
 
     def gout() -> Condition:
         return Condition(
-            frozenset({"gout"}), Called("Gout"), Presence.ACTIVE, Source("Condition/1")
+            frozenset({"gout"}), KnownDesignation("Gout"), Presence.ACTIVE, Source("Condition/1")
         )
 
     assert len({gout(), gout()}) == 1
 
 
 def test_outside_a_call_there_is_no_budget() -> None:
-    afresh(100)
+    ensure_budget(100)
 
 
 def test_a_vocabulary_keeps_a_bounded_number_of_names(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_MOST_MET", 2)
+    monkeypatch.setattr(module, "_MOST_TEXTS", 2)
     vocabulary = KnowledgeFolder(FOLDER.folder).vocabulary("conditions")
     for number in range(5):
         texts = (f"cirrhosis {number}",)
-        meaning = vocabulary.remembered(
+        meaning = vocabulary.cached_wording(
             f"name {number}".encode(), partial(vocabulary.wording, (), texts)
         )
         assert meaning.concepts >= {"cirrhosis"}

@@ -74,7 +74,7 @@ def test_every_part_of_an_id_can_be_decoded(
     card = ids.new(rule, "1.0.0", identity, evidence)
     parts = read_card_id(card)
     assert parts is not None
-    assert parts[:2] == parts.made_by == (rule_tag(rule), version_tag("1.0.0"))
+    assert parts[:2] == parts.tags == (rule_tag(rule), version_tag("1.0.0"))
     assert (parts.digest,) == ids.digests(rule, "1.0.0", identity, evidence)
     assert parts.random == random
     assert ids.made_for(card, Origin(*origin))

@@ -18,7 +18,7 @@ from cds_service.errors import Unavailable
 from cds_service.feedback.card_ids import CardIds, RuleVersion
 from cds_service.feedback.card_keys import CardKeys
 from cds_service.feedback.chart import MOST_WEEKS, trend_svg
-from cds_service.feedback.denominators import CLINICIAN, ORDER, PATIENT, Denominators, Met
+from cds_service.feedback.denominators import CLINICIAN, ORDER, PATIENT, Denominator, Denominators
 from cds_service.feedback.report import RuleReport, Week, interval, report
 from cds_service.feedback.rules_seen import RulesSeen
 from cds_service.feedback.shown import CALL, CANNOT_TELL, WOULD_SHOW, ShownCounters
@@ -185,7 +185,7 @@ def test_the_table_leaves_out_rules_without_a_count_and_has_rates(
     _answer(store, card_ids.new(*MAGNESIUM, patient("p"), "e"), 1)
     head, rows = report(database, [MAGNESIUM, QUININE]).as_rows()
     (row,) = (dict(zip(head, cells, strict=True)) for cells in rows)
-    assert (row["rule"], row["version"]) == (MAGNESIUM.rule, MAGNESIUM.version)
+    assert (row["rule"], row["version"]) == (MAGNESIUM.id, MAGNESIUM.version)
     assert (row["overridden"], row["acceptance"]) == ("1", "0 % (0 to 79)")
 
 
@@ -259,7 +259,7 @@ def test_an_answered_card_is_snoozed_for_its_period(
     database = open_database(sqlite_url)
     snooze = _snooze(database, keys, answer)
     held_back = snooze.held_back([_same_card(indicator)], patient(), ANSWERED + after)
-    assert (MAGNESIUM.rule in held_back) is quiet
+    assert (MAGNESIUM.id in held_back) is quiet
     database.close()
 
 
@@ -272,7 +272,7 @@ def test_a_snoozed_card_states_why_and_until_when(database: Database, keys: Card
     ]
     held_back = snooze.held_back(proposed, patient(), NOW)
     until = ANSWERED + timedelta(days=90)
-    assert held_back == {MAGNESIUM.rule: HeldBack("overridden", ANSWERED, until)}
+    assert held_back == {MAGNESIUM.id: HeldBack("overridden", ANSWERED, until)}
 
 
 @pytest.mark.parametrize(
@@ -308,7 +308,7 @@ HERE = Identity(Origin("https://ehr.example", "north", "a"), "https://fhir.examp
 def test_no_other_callers_card_is_snoozed(sqlite_url: str, keys: CardKeys, other: Identity) -> None:
     database = open_database(sqlite_url)
     snooze = _snooze(database, keys, OVERRIDDEN, identity=HERE)
-    assert MAGNESIUM.rule in snooze.held_back([_same_card()], HERE, NOW)
+    assert MAGNESIUM.id in snooze.held_back([_same_card()], HERE, NOW)
     assert snooze.held_back([_same_card()], other, NOW) == {}
     database.close()
 
@@ -316,7 +316,7 @@ def test_no_other_callers_card_is_snoozed(sqlite_url: str, keys: CardKeys, other
 def test_feedback_counts_under_the_previous_key(database: Database, keys: CardKeys) -> None:
     snooze = _snooze(database, keys, OVERRIDDEN)
     keys.ids.use(b"another key entirely", [b"a key for tests only"])
-    assert MAGNESIUM.rule in snooze.held_back([_same_card()], patient(), NOW)
+    assert MAGNESIUM.id in snooze.held_back([_same_card()], patient(), NOW)
     keys.ids.use(b"another key entirely")
     assert snooze.held_back([_same_card()], patient(), NOW) == {}
 
@@ -401,16 +401,16 @@ def test_rates_count_each_patient_order_and_clinician_day_once(database: Databas
         counters.add(SERVICE, *MAGNESIUM, day, site="south", event=CANNOT_TELL)
         denominators.add(
             [
-                Met("north", SERVICE, day, PATIENT, "p"),
-                Met("north", SERVICE, day, CLINICIAN, "c"),
-                Met("north", SERVICE, day, ORDER, "o"),
-                Met("south", SERVICE, day, PATIENT, "q"),
+                Denominator("north", SERVICE, day, PATIENT, "p"),
+                Denominator("north", SERVICE, day, CLINICIAN, "c"),
+                Denominator("north", SERVICE, day, ORDER, "o"),
+                Denominator("south", SERVICE, day, PATIENT, "q"),
             ]
         )
     counters.flush()
     denominators.flush()
     denominators.flush()
-    services = {MAGNESIUM.rule: frozenset({SERVICE}), QUININE.rule: frozenset({"another"})}
+    services = {MAGNESIUM.id: frozenset({SERVICE}), QUININE.id: frozenset({"another"})}
 
     (north,) = report(database, site="north", services=services).rules
     assert (north.shown, north.would_show, north.cannot_tell) == (2, 2, 0)

@@ -102,7 +102,7 @@ def test_feedback_in_one_process_is_known_in_another(database_url: str) -> None:
     records.start()
     now = datetime(2026, 11, 23, tzinfo=UTC)
     proposed = ProposedCard(*workers.RULE, "info", workers.EVIDENCE)
-    assert workers.RULE.rule in records.snooze.held_back([proposed], patient(), now)
+    assert workers.RULE.id in records.snooze.held_back([proposed], patient(), now)
     # It ended without closing: what it had shown was written all the same.
     assert report(records.database).rules[0].shown == 1
     records.close()

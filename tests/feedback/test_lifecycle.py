@@ -20,7 +20,7 @@ from cds_service.core.identity import ANYBODY, Origin
 from cds_service.errors import BadRequest, StartupError
 from cds_service.feedback.card_ids import RuleVersion
 from cds_service.feedback.card_keys import OVERLAP_DAYS, CardKeys, read_setting
-from cds_service.feedback.denominators import PATIENT, Met
+from cds_service.feedback.denominators import PATIENT, Denominator
 from cds_service.feedback.records import Records, open_records
 from cds_service.feedback.report import report
 from cds_service.storage import lifecycle, tables
@@ -53,7 +53,7 @@ def _fill(records: Records) -> None:
             body = {"feedback": [answer, overridden(card=f"unknown {name}")]}
             records.feedback.save("s", body, origin)
             records.shown.add("s", *RULE, moment.date(), site=origin.site)
-            records.denominators.add([Met(origin.site, "s", moment.date(), PATIENT, name)])
+            records.denominators.add([Denominator(origin.site, "s", moment.date(), PATIENT, name)])
             at = moment.strftime("%Y-%m-%dT%H:%M:%S.000000000Z")
             trail.write(
                 [Row(name, at, origin.site, "t", "s", "c", "u", "p", "{}", (card,), None, b"\x00x")]

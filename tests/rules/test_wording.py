@@ -2,13 +2,13 @@
 
 import pytest
 
-from cds_service.core.facts import Called, Condition, Presence, Source
+from cds_service.core.facts import Condition, KnownDesignation, Presence, Source
 from hooks.wording import headline, named
 from tests.given import fired, given
 
 
 def condition(name: str) -> Condition:
-    return Condition(frozenset(), Called(name), Presence.ACTIVE, Source("Condition/1"))
+    return Condition(frozenset(), KnownDesignation(name), Presence.ACTIVE, Source("Condition/1"))
 
 
 @pytest.mark.parametrize(

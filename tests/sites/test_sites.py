@@ -120,7 +120,7 @@ def counted(client: FlaskClient, site: str | None, rule: str) -> RuleReport:
     parts.records.shown.flush()
     parts.records.denominators.flush()
     counts = report(parts.records.database, (), site, services_of(parts.topics))
-    return next((row for row in counts.rules if row.rule == rule), RuleReport(rule, ""))
+    return next((row for row in counts.rules if row.id == rule), RuleReport(rule, ""))
 
 
 def test_each_hospital_has_its_own_limits(hospitals: Make, ehr: Client) -> None:

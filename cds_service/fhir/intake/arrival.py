@@ -14,7 +14,7 @@ from cds_service.fhir.values.versions import type_of
 EXPECTED: Mapping[Kind, frozenset[str]] = {kind: row.read for kind, row in KINDS.items()}
 """The resource types (by their R4 names) of each kind of data."""
 
-BESIDE = frozenset().union(*EXPECTED.values()) | frozenset(
+COMPANION_TYPES = frozenset().union(*EXPECTED.values()) | frozenset(
     ("Account", "Appointment", "AuditEvent", "CareTeam", "Claim", "Consent", "Coverage", "Device",
      "DeviceUseStatement", "DiagnosticReport", "Endpoint", "EpisodeOfCare", "ExplanationOfBenefit",
      "FamilyMemberHistory", "Goal", "Group", "HealthcareService", "ImagingStudy", "Immunization",
@@ -22,8 +22,8 @@ BESIDE = frozenset().union(*EXPECTED.values()) | frozenset(
      "Organization", "Person", "Practitioner", "PractitionerRole", "Procedure", "Provenance",
      "RelatedPerson", "RiskAssessment", "Specimen", "Substance", "SupplyDelivery")
 )  # fmt: skip
-"""Types that may arrive besides those asked for and have no information of the same kind: they are
-read separately, included by the server, or about other things."""
+"""Types that may arrive besides those asked for, without information of the same kind: they are
+read separately, were included by the server, or are about other things."""
 
 
 _ERROR = "the response was an error (OperationOutcome)"
@@ -45,8 +45,9 @@ class Tally:
     ``others`` are the types of the other resources. ``incomplete``: an OperationOutcome says so;
     ``cut``: a Bundle inside says that it does not contain everything.
 
-    The last three are known once the entries were read: whether some were ``refused`` because they
-    are another patient's, whether some were ``kept``, and whether the patient was ``not_found``.
+    The last three are known once the entries have been read: whether some were ``refused`` because
+    they are another patient's, whether some were ``accepted``, and whether the patient was
+    ``not_found``.
     """
 
     pages: int = 0
@@ -60,19 +61,19 @@ class Tally:
     cut: bool = False
     warned: bool = False
     refused: bool = False
-    kept: bool = False
+    accepted: bool = False
     not_found: bool = False
 
     @property
-    def strangers_only(self) -> bool:
+    def only_other_types(self) -> bool:
         """Whether only resources of other types than those asked for arrived."""
         return bool(self.entries and not self.expected and self.others - {"Specimen"})
 
     def not_read(self, kind: Kind) -> list[str]:
         """Types that arrived besides those asked for, may say the same and are not read."""
-        if not self.others or self.strangers_only or KINDS[kind].single:
+        if not self.others or self.only_other_types or KINDS[kind].single:
             return []
-        return sorted({name for name in self.others if type_of(name) not in BESIDE})
+        return sorted({name for name in self.others if type_of(name) not in COMPANION_TYPES})
 
 
 def kind_of(name: str, status: object) -> Kind | None:
@@ -85,26 +86,26 @@ def kind_of(name: str, status: object) -> Kind | None:
     return KIND_OF.get(name)
 
 
-def judged(delivery: Delivery, tally: Tally) -> Availability:
+def availability_of(delivery: Delivery, tally: Tally) -> Availability:
     """The state of a delivery in view of what its pages contained, and of whose it is."""
-    state = _arrived(delivery, tally)
+    state = _availability_on_arrival(delivery, tally)
     if tally.refused and state.obtained:
-        state = _PARTLY_OTHERS if tally.kept else _OTHERS
+        state = _PARTLY_OTHERS if tally.accepted else _OTHERS
     if tally.not_found and state.state in (State.GIVEN, State.PARTIAL):
         return _NOT_THIS_PATIENT
     return state
 
 
-def _arrived(delivery: Delivery, tally: Tally) -> Availability:
+def _availability_on_arrival(delivery: Delivery, tally: Tally) -> Availability:
     """The state of a delivery before it is known whose the entries are."""
     on_arrival = delivery.availability
     if not on_arrival.obtained or not delivery.pages:
         return on_arrival
     if tally.unread_pages == tally.pages:
         return Availability(State.UNAVAILABLE, _ERROR if tally.incomplete else _UNREADABLE)
-    if tally.strangers_only:
+    if tally.only_other_types:
         alike = KINDS[delivery.kind].not_read  # they say the most, so they are named first
-        types = ", ".join(sorted(tally.others, key=lambda one: (one not in alike, one))[:3])
+        types = ", ".join(sorted(tally.others, key=lambda name: (name not in alike, name))[:3])
         return Availability(State.UNAVAILABLE, f"other resources were sent instead: {types}")
     if not tally.expected:
         # Where nothing arrived and something is missing, it is not known that there is none.

@@ -16,9 +16,9 @@ from msgspec import Raw
 
 from cds_service.core.facts import Availability, Kind, Problem, Source
 from cds_service.errors import TooLarge
-from cds_service.fhir.intake.arrival import EXPECTED, Tally, judged
-from cds_service.fhir.intake.delivery import Delivery, Later
-from cds_service.fhir.intake.entries import At, Entry, ObservationPage
+from cds_service.fhir.intake.arrival import EXPECTED, Tally, availability_of
+from cds_service.fhir.intake.delivery import Delivery, LazyJson
+from cds_service.fhir.intake.entries import Entry, Location, ObservationPage
 from cds_service.fhir.intake.extent import failed, says_incomplete, shortfall
 from cds_service.fhir.intake.malformed import holds_resources, odd_slots
 from cds_service.fhir.intake.pointing import NOT_SENT, POINTERS, pointed_at
@@ -84,14 +84,14 @@ class Intake:
     def availability(self) -> dict[Kind, Availability]:
         """The state of each kind of data, in view of what its tally says so far."""
         return {
-            kind: judged(delivery, self.tallies[kind])
+            kind: availability_of(delivery, self.tallies[kind])
             for kind, delivery in self._deliveries.items()
         }
 
     def _note_others(self, kind: Kind, delivery: Delivery, tally: Tally) -> None:
         source = Source(delivery.origin or kind.value, delivery.origin)
-        if tally.strangers_only:
-            reason = judged(delivery, tally).reason
+        if tally.only_other_types:
+            reason = availability_of(delivery, tally).reason
             self.problem("wrong-type", kind.value, reason, source)
         for name in tally.not_read(kind):
             if name in POINTERS:
@@ -141,7 +141,7 @@ class Intake:
     # --- one page --------------------------------------------------------------------
 
     def _page(
-        self, delivery: Delivery, page: bytes | Raw | Later, place: str, tally: Tally
+        self, delivery: Delivery, page: bytes | Raw | LazyJson, place: str, tally: Tally
     ) -> None:
         before = tally.entries
         if not self._read(delivery, page, place, tally):
@@ -150,7 +150,7 @@ class Intake:
             tally.empty_pages += 1
 
     def _read(
-        self, delivery: Delivery, page: bytes | Raw | Later, place: str, tally: Tally
+        self, delivery: Delivery, page: bytes | Raw | LazyJson, place: str, tally: Tally
     ) -> bool:
         """Split one page, the fast way where possible. False where it cannot be read."""
         peeked = delivery.peeked if page is delivery.pages[0] else None
@@ -162,7 +162,7 @@ class Intake:
             peeked = read_entries(bytes(page))
         if peeked is None:
             raw = bytes(page)
-            return raw.strip() == b"null" or self._take(raw, At(delivery, tally, place))
+            return raw.strip() == b"null" or self._take(raw, Location(delivery, tally, place))
         if isinstance(peeked, EntryPage):
             self._entries(delivery, peeked, place, tally)
             return True
@@ -181,7 +181,7 @@ class Intake:
             if r4 in expected:
                 tally.expected += 1
             elif not may_be_a_type(r4):
-                at = At(delivery, tally, place).inside(f"entry[{index}]", counted=True)
+                at = Location(delivery, tally, place).inside(f"entry[{index}]", counted=True)
                 self._unreadable(at, _NO_TYPE)
                 continue
             else:
@@ -195,7 +195,7 @@ class Intake:
     def _take_peeked(
         self,
         delivery: Delivery,
-        raw: bytes | Raw | Later,
+        raw: bytes | Raw | LazyJson,
         peeks: list[Peek],
         place: str,
         tally: Tally,
@@ -206,11 +206,11 @@ class Intake:
         tally.entries += len(peeks) - len(strange)
         tally.expected += len(peeks) - len(strange)
         self.pages.append(page)
-        at = At(delivery, tally, place)
+        at = Location(delivery, tally, place)
         for index in strange:
             self._slot(page.entry(index), at.inside(f"entry[{index}]", counted=True))
 
-    def _take(self, raw: bytes | Raw, at: At) -> bool:
+    def _take(self, raw: bytes | Raw, at: Location) -> bool:
         """Split one JSON value. False where nothing of it could be read."""
         start = bytes(raw).lstrip()[:1]
         try:
@@ -236,7 +236,7 @@ class Intake:
             self._unreadable(at, "it is not JSON that can be read")
             return False
 
-    def _resource(self, raw: bytes | Raw, at: At) -> bool:
+    def _resource(self, raw: bytes | Raw, at: Location) -> bool:
         try:
             head = read_head(raw)
         except msgspec.ValidationError:
@@ -275,7 +275,7 @@ class Intake:
         self.by_type.setdefault(r4, []).append(entry)
         return True
 
-    def _bundle(self, raw: bytes | Raw, at: At) -> bool:
+    def _bundle(self, raw: bytes | Raw, at: Location) -> bool:
         if at.depth:  # for the page itself it is already known whether more pages follow
             at.tally.cut = at.tally.cut or bool(shortfall(raw))
         slots: list[RawSlot | None]
@@ -300,7 +300,7 @@ class Intake:
                 self._slot(slot, inside)
         return True
 
-    def _slot(self, slot: RawSlot, at: At) -> None:
+    def _slot(self, slot: RawSlot, at: Location) -> None:
         if not isinstance(slot.response, Missing) and failed(readable(slot.response)):
             self._incomplete(at, "the request for an entry failed")
         resource = b"null" if isinstance(slot.resource, Missing) else bytes(slot.resource)
@@ -315,11 +315,11 @@ class Intake:
 
     # --- what is wrong ----------------------------------------------------------------
 
-    def _unreadable(self, at: At, reason: str) -> None:
+    def _unreadable(self, at: Location, reason: str) -> None:
         at.tally.unreadable += 1
         self.problem("unreadable", at.delivery.kind.value, reason, at.source)
 
-    def _outcome(self, raw: bytes | Raw, at: At) -> None:
+    def _outcome(self, raw: bytes | Raw, at: Location) -> None:
         if not says_incomplete(decoded(raw), at.delivery.kind):
             at.tally.warned = True
             if at.depth:
@@ -328,7 +328,7 @@ class Intake:
             at, "the response contains an error (OperationOutcome) and may be incomplete"
         )
 
-    def _incomplete(self, at: At, reason: str) -> None:
+    def _incomplete(self, at: Location, reason: str) -> None:
         at.tally.incomplete = True
         self.problem("incomplete", at.delivery.kind.value, reason, at.source)
 

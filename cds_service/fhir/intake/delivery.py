@@ -12,7 +12,7 @@ from cds_service.core.immutable import immutable
 from cds_service.fhir.values.peeks import EntryPage, ResultPage
 
 
-class Later:
+class LazyJson:
     """A JSON value whose text is cut out of the body only on demand."""
 
     __slots__ = ("_cut",)
@@ -37,7 +37,7 @@ class Delivery:
 
     kind: Kind
     state: State
-    pages: tuple[bytes | Raw | Later, ...] = ()
+    pages: tuple[bytes | Raw | LazyJson, ...] = ()
     origin: str = ""
     reason: str = ""
     peeked: ResultPage | EntryPage | None = field(default=None, repr=False, compare=False)

@@ -9,7 +9,7 @@ from msgspec import Raw
 
 from cds_service.core.facts import Kind, Source
 from cds_service.fhir.intake.arrival import Tally
-from cds_service.fhir.intake.delivery import Delivery, Later
+from cds_service.fhir.intake.delivery import Delivery, LazyJson
 from cds_service.fhir.values.peeks import Missing, Peek, RawSlot, read_slots
 
 
@@ -29,7 +29,7 @@ class ObservationPage:
     """A page that was decoded in one pass; ``peeks`` are in the order of its entries."""
 
     kind: Kind
-    raw: bytes | Raw | Later
+    raw: bytes | Raw | LazyJson
     peeks: list[Peek]
     origin: str
     place: str
@@ -55,8 +55,8 @@ class ObservationPage:
 
 
 @dataclass(slots=True)
-class At:
-    """Where in a delivery a JSON value was found, and the tally that counts it."""
+class Location:
+    """Where a JSON value was found in a delivery, and the tally that counts it."""
 
     delivery: Delivery
     tally: Tally
@@ -70,10 +70,10 @@ class At:
         """The place as a source, and how it arrived."""
         return Source(self.place, self.delivery.origin)
 
-    def inside(self, step: str, *, counted: bool = False) -> At:
+    def inside(self, step: str, *, counted: bool = False) -> Location:
         """The place one step further in."""
-        return At(self.delivery, self.tally, f"{self.place} {step}", self.depth + 1, counted)
+        return Location(self.delivery, self.tally, f"{self.place} {step}", self.depth + 1, counted)
 
-    def deeper(self) -> At:
+    def deeper(self) -> Location:
         """The same place after one layer of wrapping was removed."""
         return replace(self, depth=self.depth + 1)

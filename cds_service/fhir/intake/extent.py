@@ -25,7 +25,7 @@ from cds_service.fhir.values.elements import (
 )
 from cds_service.fhir.values.peeks import Link, lacking, read_list, read_members
 
-_TOLD = ("link", "total", "meta")
+_EXTENT_MEMBERS = ("link", "total", "meta")
 _MILD = frozenset({"warning", "information", "success"})
 # Issue types that mean that something is missing even in a warning.
 _INCOMPLETE = frozenset(
@@ -35,7 +35,7 @@ _INCOMPLETE = frozenset(
 _SUPPRESSED = "suppressed"
 _BY_CODE = frozenset(kind for kind, row in KINDS.items() if row.by_code)
 # Withheld parts of a list that hold none of what the rules read.
-_APART = re.compile(r"genomic|dental|reason[- ]for[- ]visit")
+_UNRELATED = re.compile(r"genomic|dental|reason[- ]for[- ]visit")
 _MOST = 500
 
 
@@ -43,7 +43,7 @@ def shortfall(raw: bytes | Raw) -> str:
     """What is missing from an undecoded Bundle by its own account; empty where nothing is."""
     with contextlib.suppress(*UNREADABLE):
         members = read_members(raw)
-        stated = {name: readable(members[name]) for name in _TOLD if name in members}
+        stated = {name: readable(members[name]) for name in _EXTENT_MEMBERS if name in members}
         entry = bytes(members.get("entry", b"[]"))
         return missing_of(stated, len(read_list(entry)) if entry[:1] == b"[" else 1)
     return ""
@@ -94,7 +94,7 @@ def says_incomplete(outcome: object, kind: Kind | None = None) -> bool:
     for issue in issues:
         code = text(part(issue, "code")).lower()
         withheld = code == _SUPPRESSED and kind not in _BY_CODE
-        if code in _INCOMPLETE or (withheld and not _APART.search(_issue_words(issue))):
+        if code in _INCOMPLETE or (withheld and not _UNRELATED.search(_issue_words(issue))):
             return True
     return False
 

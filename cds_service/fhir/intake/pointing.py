@@ -1,7 +1,7 @@
 """Resources that say what the patient has or takes by referring to others or containing them.
 
-A List of medications, the plan of a CarePlan, a document. They are not read themselves. What they
-refer to is read if it was sent as an entry; if not, the data count as incomplete.
+These are Lists of medications, CarePlans and documents, for example. They are not read themselves.
+What they refer to is read if it was sent as an entry; if not, the data count as incomplete.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ POINTERS = frozenset({"List", "Composition", "CarePlan", "RequestGroup", "Reques
 """Types that refer to medications, conditions or results."""
 
 NOT_SENT = "what it refers to or contains was not sent as an entry"
-_OVER = frozenset({"entered-in-error", "retired", "revoked", "cancelled", "stopped", "completed"})
+_ENDED = frozenset({"entered-in-error", "retired", "revoked", "cancelled", "stopped", "completed"})
 _POINTED = tuple(kind for kind, row in KINDS.items() if row.pointed_at)
 _KINDS = {name: kind for kind in _POINTED for name in KINDS[kind].read | KINDS[kind].not_read}
 _ABOUT_THEM = re.compile(
@@ -44,7 +44,7 @@ def pointed_at(resource: Json, sent: Collection[str]) -> frozenset[Kind]:
     reference that does not say which type it points at may mean any of them.
     """
     kind = r4_type(text(resource.get("resourceType")))
-    if not _OVER.isdisjoint(status_words(resource.get("status"))):
+    if not _ENDED.isdisjoint(status_words(resource.get("status"))):
         return frozenset()
     kinds: set[Kind] = set()
     for target, named in _targets(kind, resource):
@@ -91,7 +91,7 @@ def _targets(kind: str, resource: Json) -> Iterator[tuple[str, str]]:
     elif kind == "CarePlan":
         for activity in items(resource.get("activity")):
             detail = part(activity, "detail")
-            if not _OVER.isdisjoint(status_words(part(detail, "status"))):
+            if not _ENDED.isdisjoint(status_words(part(detail, "status"))):
                 continue
             yield _target(part(activity, "reference")), ""
             yield _target(part(activity, "plannedActivityReference")), ""

@@ -35,7 +35,7 @@ _RAW = (
 )
 
 
-def recovered(raw: bytes | Raw, resource_type: str = "Observation") -> Peek:
+def recover(raw: bytes | Raw, resource_type: str = "Observation") -> Peek:
     """What can be read of an Observation, or of a report with results.
 
     Raises one of `UNREADABLE` where ``raw`` is not a JSON object.

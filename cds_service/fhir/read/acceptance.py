@@ -1,4 +1,4 @@
-"""Whether a rule may read one result; what it may not is noted as a problem.
+"""Whether a rule may read a result; one that it may not read is noted as a problem.
 
 A result counts if it is this patient's, of blood, certain in its meaning, and of a status that
 counts. Sources: FHIR R4 Observation; clinical content, section 3 ("Reading data").
@@ -18,12 +18,12 @@ from cds_service.fhir.read.specimens import of_another_specimen, remark_of
 from cds_service.fhir.values.elements import MODIFIED, encoded, modified, part, readable, text
 from cds_service.fhir.values.moments import read_when
 from cds_service.fhir.values.peeks import Missing, Peek
-from cds_service.fhir.values.unit_spellings import plainer
+from cds_service.fhir.values.unit_spellings import usual_spelling
 from cds_service.terminology.call_texts import TooMuchTextError
 
 COUNTS = frozenset({"final", "amended", "corrected", "preliminary"})
 SILENT = frozenset({"registered", "cancelled", "entered-in-error"})
-"""The statuses of results that are left out without a word."""
+"""The statuses of results that are left out, and for which no problem is noted."""
 WITHDRAWN = "entered-in-error"
 
 
@@ -38,7 +38,7 @@ class Acceptance:
         self._left_unread: set[Kind] = set()
         self.refused: dict[Kind, int] = {}
 
-    def elsewhere_by_specimen(self, peek: Peek) -> bool:
+    def not_blood_by_specimen(self, peek: Peek) -> bool:
         """Whether the specimen is not blood. A remark on the specimen is added as a comment."""
         if self._specimens is None:
             self._specimens = {
@@ -76,7 +76,7 @@ class Acceptance:
         reason = "it has no code that can be read"
         self._intake.problem("unreadable", where.kind.value, reason, source_of(where, index))
 
-    def borne_out(
+    def checked_by_unit(
         self, peek: Peek, meaning: Meaning, where: ObservationPage | Entry, index: int
     ) -> Meaning:
         """A meaning that rests on words alone, checked by the unit: `NOTHING` if they disagree.
@@ -85,10 +85,10 @@ class Acceptance:
         """
         quantity = None if isinstance(peek.valueQuantity, Missing) else readable(peek.valueQuantity)
         stated = (text(part(quantity, "code")), text(part(quantity, "unit")))
-        units = [spelling for name in stated if name for spelling in (name, plainer(name))]
+        units = [spelling for name in stated if name for spelling in (name, usual_spelling(name))]
         certain = meaning.kind == "other-quantity"  # whatever its unit
         # Without a unit, or with an unknown one, the words count, and a problem is noted.
-        if not certain and units and not self._book.bears_out(meaning, units):
+        if not certain and units and not self._book.fits_units(meaning, units):
             return NOTHING if meaning.doubt or self._book.knows(units) else meaning
         if not meaning.doubt:
             return meaning
@@ -98,10 +98,10 @@ class Acceptance:
                 self.unusable(meaning.kind, meaning.doubt, peek, about, source)
         return NOTHING
 
-    def elsewhere(
+    def other_specimen(
         self, peek: Peek, meaning: Meaning, where: ObservationPage | Entry, index: int
     ) -> None:
-        """A result in urine or another fluid: not read, and a problem if its code says blood."""
+        """Leave out a result in urine or another fluid; a problem if its code says blood."""
         code = peek.code
         if peek.status in SILENT or isinstance(code, Missing) or not meaning.analytes:
             return

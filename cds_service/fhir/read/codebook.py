@@ -24,22 +24,22 @@ class Meaning:
     ``by_words`` is True where only words say so, beside an unlisted LOINC code or beside
     words that are not known, and no code on a list does. The unit must then agree with them.
     ``doubt`` says why the result still cannot be taken for one of these analytes, and ``kind``
-    what kind of problem that is; ``doubt`` is empty where it can. ``elsewhere`` is True where
+    what kind of problem that is; ``doubt`` is empty where it can. ``other_specimen`` is True where
     the words name urine or another fluid; for a panel, this applies to its parts too.
-    ``anywhere`` is True where neither the code nor the words say what it was measured in; the
+    ``any_specimen`` is True where neither the code nor the words say what it was measured in; the
     category and the method may then say so.
     """
 
     __slots__ = (
         "about",
         "analytes",
-        "anywhere",
+        "any_specimen",
         "by_words",
         "doubt",
-        "elsewhere",
         "kind",
         "method",
         "observed",
+        "other_specimen",
         "panels",
     )
 
@@ -53,12 +53,12 @@ class Meaning:
         by_words: bool = False,
         doubt: str = "",
         kind: str = "unknown-name",
-        elsewhere: bool = False,
-        anywhere: bool = False,
+        other_specimen: bool = False,
+        any_specimen: bool = False,
     ) -> None:
         self.kind = kind
-        self.anywhere = anywhere
-        self.elsewhere = elsewhere
+        self.any_specimen = any_specimen
+        self.other_specimen = other_specimen
         self.by_words = by_words
         self.doubt = doubt
         self.analytes = analytes
@@ -78,14 +78,14 @@ class Meaning:
             self.observed,
             self.panels,
             by_words=self.by_words,
-            anywhere=self.anywhere,
+            any_specimen=self.any_specimen,
         )
 
 
 NOTHING = Meaning()
 """The meaning of a code that no rule reads."""
 
-ELSEWHERE = Meaning(elsewhere=True)
+OTHER_SPECIMEN = Meaning(other_specimen=True)
 """The meaning of a code for urine or another fluid, which no rule reads."""
 
 UNREAD = Meaning()
@@ -156,7 +156,7 @@ class Codebook:
             self._known[name] = found
         return found
 
-    def bears_out(self, meaning: Meaning, units: Sequence[str]) -> bool:
+    def fits_units(self, meaning: Meaning, units: Sequence[str]) -> bool:
         """Whether one of the spellings is a unit of an analyte that is meant or may be meant."""
         if meaning is UNLISTED:
             return self.knows(units)
@@ -199,18 +199,20 @@ class Codebook:
         named = [*words, *(coding.display for coding in coded if coding.display)]
         if not analytes and (instead := self._substitute(concepts)):
             return instead
-        elsewhere = names_other_specimen(
+        other_specimen = names_other_specimen(
             named, any(analyte.key in self._in_units for analyte in analytes)
         )
-        if elsewhere and observed is None:  # a test for a condition may use urine
+        if other_specimen and observed is None:  # a test for a condition may use urine
             return self._of_other_specimen(coded, analytes)
         if not analytes and observed is None and not panels:
             return self._contradictory(coded) or self._doubtful(coded, words)
         methods = self._observing.methods
         method = next((methods[concept] for concept in methods if concept in concepts), "")
         by_words = bool(analytes) and _has_loinc(coded) and not self._vocabulary.lists(coded)
-        anywhere = bool(analytes or panels) and not self._of_blood(coded, named)
-        return Meaning(analytes, method, observed, panels, by_words=by_words, anywhere=anywhere)
+        any_specimen = bool(analytes or panels) and not self._of_blood(coded, named)
+        return Meaning(
+            analytes, method, observed, panels, by_words=by_words, any_specimen=any_specimen
+        )
 
     def _substitute(self, concepts: frozenset[str]) -> Meaning | None:
         """The meaning of what only answers the same question; None where there is none."""
@@ -224,9 +226,9 @@ class Codebook:
     def _of_other_specimen(self, coded: Sequence[Coding], analytes: tuple[Analyte, ...]) -> Meaning:
         """The meaning of a name for urine or another fluid; a doubt if its code says blood."""
         if not analytes or not self._vocabulary.lists(coded):
-            return self._contradictory(coded) or ELSEWHERE
+            return self._contradictory(coded) or OTHER_SPECIMEN
         doubt = "its name and its code name different specimens"
-        return Meaning(analytes, by_words=True, doubt=doubt, elsewhere=True)
+        return Meaning(analytes, by_words=True, doubt=doubt, other_specimen=True)
 
     def _contradictory(self, coded: Sequence[Coding]) -> Meaning | None:
         """The meaning of codings, one of which is listed for an analyte that another rules out."""

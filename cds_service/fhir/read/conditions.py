@@ -10,8 +10,8 @@ from datetime import date, datetime
 from functools import partial
 
 from cds_service.core.facts import Condition, Kind, Presence, Reason
+from cds_service.fhir.read.concepts import NOTHING, CodeableConcept
 from cds_service.fhir.read.library import Item, Library
-from cds_service.fhir.read.said import NOTHING, Said
 from cds_service.fhir.values.elements import (
     all_words,
     choice,
@@ -61,20 +61,20 @@ def read_condition(
     item: Item, library: Library, vocabulary: Vocabulary, as_of: datetime
 ) -> Condition | None:
     """One Condition; None, with a problem, where it does not say what the condition is."""
-    code = item.said("code")
+    code = item.concept("code")
     presence, status = _presence(item, library, as_of)
     meaning = code.meaning(vocabulary)
-    if not meaning.told and presence not in (Presence.REFUTED, Presence.PAST):
-        library.nameless(item, meaning.anything)
+    if not meaning.certain and presence not in (Presence.REFUTED, Presence.PAST):
+        library.note_nameless(item, meaning.anything)
     if not meaning.anything:
         return None
-    severity = item.said("severity")
+    severity = item.concept("severity")
     stages, coded = _stages(item, code, severity)
     return Condition(
         concepts=vocabulary.concepts((*code.codings, *coded), (*code.texts, *stages))
         if stages or coded
         else meaning.concepts,
-        called=code,
+        designation=code,
         presence=presence,
         source=item.source,
         clinical_status=status,
@@ -83,7 +83,9 @@ def read_condition(
     )
 
 
-def _stages(item: Item, code: Said, severity: Said) -> tuple[tuple[str, ...], tuple[Coding, ...]]:
+def _stages(
+    item: Item, code: CodeableConcept, severity: CodeableConcept
+) -> tuple[tuple[str, ...], tuple[Coding, ...]]:
     """The name combined with each stage ("Chronic kidney disease stage 5"), and codes of stages.
 
     Some systems write the stage as the severity.
@@ -118,7 +120,7 @@ def _presence(item: Item, library: Library, as_of: datetime) -> tuple[Presence, 
 
 def _known_status(item: Item, library: Library, name: str, known: frozenset[str]) -> str:
     """The first known status; empty where there is none, with a problem if one was stated."""
-    stated = item.said(name)
+    stated = item.concept(name)
     for word in stated.status:
         if word in known:
             return word
@@ -146,7 +148,7 @@ def _abated(item: Item, as_of: datetime) -> bool:
     return False
 
 
-def _severe(severity: Said) -> bool:
+def _severe(severity: CodeableConcept) -> bool:
     if any(coding.code == _SEVERE for coding in severity.codings):
         return True
     return any(word.lower().split("(")[0].strip() in _SEVERE_WORDS for word in severity.phrases)
@@ -182,8 +184,8 @@ def read_reason(item: Item, library: Library, vocabulary: Vocabulary) -> Reason:
         words += all_words(code)
         given = given or not isinstance(code, dict) or bool(set(code) - {"coding", "text"})
     for pointer in pointers:
-        meant = library.resolve(pointer, item)
-        code = part(meant, "code")
+        target = library.resolve(pointer, item)
+        code = part(target, "code")
         shown = text(part(pointer, "display"))
         labels = (*texts(code), shown) if shown else texts(code)
         concepts |= vocabulary.concepts(codings(code), labels)

@@ -13,11 +13,11 @@ from msgspec.structs import replace
 
 from cds_service.fhir.intake.bundles import Intake
 from cds_service.fhir.intake.entries import Entry, ObservationPage
-from cds_service.fhir.intake.recovery import recovered
+from cds_service.fhir.intake.recovery import recover
 from cds_service.fhir.read.acceptance import SILENT, WITHDRAWN, Acceptance
 from cds_service.fhir.read.codebook import (
-    ELSEWHERE,
     NOTHING,
+    OTHER_SPECIMEN,
     TOO_MUCH,
     UNREAD,
     Codebook,
@@ -67,27 +67,27 @@ class Grouping:
         meaning: Meaning,
         where: ObservationPage | Entry,
         index: int,
-        elsewhere: bool = False,
+        other_specimen: bool = False,
     ) -> None:
         """An Observation with components or contained results, each of which is a result itself.
 
-        They take their parent's time, status, subject and specimen (``elsewhere``: not blood).
+        They take their parent's time, status, subject and specimen (``other_specimen``: not blood).
         The parent counts too if its own code says something.
         """
         if meaning is TOO_MUCH:
             self._acceptance.too_much(where, source_of(where, index))
-        if meaning.by_words and not elsewhere and not meaning.elsewhere:
-            meaning = self._acceptance.borne_out(peek, meaning, where, index)
+        if meaning.by_words and not other_specimen and not meaning.other_specimen:
+            meaning = self._acceptance.checked_by_unit(peek, meaning, where, index)
         unread = meaning is UNREAD or meaning is TOO_MUCH
-        elsewhere = elsewhere or meaning.elsewhere
+        other_specimen = other_specimen or meaning.other_specimen
         parent = Row(peek, NOTHING if unread else meaning, where, index)
         found = list(self._components(parent)) + list(self._contained(parent))
         if peek.status == WITHDRAWN:
             self._rows.append(parent)  # it withdraws others with its id
             return
-        if elsewhere:
+        if other_specimen:
             for row in (parent, *found):
-                self._acceptance.elsewhere(row.peek, row.meaning, where, index)
+                self._acceptance.other_specimen(row.peek, row.meaning, where, index)
             return
         counts = meaning is not NOTHING and not unread
         if counts and peek.valueQuantity is UNSET:
@@ -175,7 +175,7 @@ class Grouping:
                 try:
                     if read_head(raw).resourceType != "Observation":
                         continue
-                    peek = recovered(raw)
+                    peek = recover(raw)
                 except UNREADABLE:
                     continue
             if peek.resourceType != "Observation":
@@ -208,21 +208,21 @@ class Grouping:
     def _of_blood(self, found: Iterable[Row], holder: Peek, parent: Row) -> Iterator[Row]:
         """The results inside ``holder``; none if its specimen is not blood.
 
-        `Acceptance.elsewhere` notes those of another specimen.
+        `Acceptance.other_specimen` notes those of another specimen.
         """
         code = holder.code
-        elsewhere = False
+        other_specimen = False
         if holder.specimen is not UNSET or holder.bodySite is not UNSET:
             # A contained specimen is a sibling of the results, not inside one of them.
             siblings = holder.contained if holder.contained is not UNSET else parent.peek.contained
             seen = replace(holder, contained=siblings)
-            elsewhere = self._acceptance.elsewhere_by_specimen(seen)
+            other_specimen = self._acceptance.not_blood_by_specimen(seen)
             holder.comment = seen.comment  # what is said of the sample
-        if not elsewhere and not isinstance(code, Missing):
-            elsewhere = self._book.meaning(bytes(code)).elsewhere
+        if not other_specimen and not isinstance(code, Missing):
+            other_specimen = self._book.meaning(bytes(code)).other_specimen
         for row in found:
-            if elsewhere:
-                self._acceptance.elsewhere(row.peek, row.meaning, parent.where, parent.index)
+            if other_specimen:
+                self._acceptance.other_specimen(row.peek, row.meaning, parent.where, parent.index)
             else:
                 row.parent = parent
                 yield row
@@ -232,13 +232,13 @@ class Grouping:
         code = peek.code
         meaning = UNREAD if isinstance(code, Missing) else self._book.meaning(bytes(code))
         if meaning.by_words:
-            meaning = self._acceptance.borne_out(peek, meaning, parent.where, parent.index)
+            meaning = self._acceptance.checked_by_unit(peek, meaning, parent.where, parent.index)
         if meaning is UNREAD and peek.valueQuantity is not UNSET and peek.status not in SILENT:
             reason = "a result in it has no code that can be read"
             self._intake.problem("unreadable", parent.where.kind.value, reason, parent.source)
         if meaning is TOO_MUCH:
             self._acceptance.too_much(parent.where, parent.source)
-        if meaning in (NOTHING, ELSEWHERE, UNREAD, TOO_MUCH):
+        if meaning in (NOTHING, OTHER_SPECIMEN, UNREAD, TOO_MUCH):
             return None
         return Row(peek, meaning, parent.where, parent.index, parent=parent, inner=Raw(bytes(raw)))
 

@@ -17,7 +17,7 @@ from cds_service.core.facts import Kind, Source
 from cds_service.core.medications import Dosage
 from cds_service.fhir.intake.bundles import Intake
 from cds_service.fhir.intake.entries import Entry
-from cds_service.fhir.read.said import NOTHING, Said, dosages, said
+from cds_service.fhir.read.concepts import NOTHING, CodeableConcept, concept_of, dosages
 from cds_service.fhir.read.subjects import Subjects
 from cds_service.fhir.read.superseding import MOST_VERSIONS, meta_of, newer
 from cds_service.fhir.values.dosage import read_dosages
@@ -93,13 +93,13 @@ class Item:
         raw = self._members.get(name)
         return None if raw is None else decoded(raw)
 
-    def said(self, name: str) -> Said:
+    def concept(self, name: str) -> CodeableConcept:
         """One element that is, or should be, a CodeableConcept."""
         if self._members is None:
             value = self.data.get(name)
-            return NOTHING if value is None else Said(value)
+            return NOTHING if value is None else CodeableConcept(value)
         raw = self._members.get(name)
-        return NOTHING if raw is None else said(bytes(raw))
+        return NOTHING if raw is None else concept_of(bytes(raw))
 
     def undecoded(self, *names: str) -> bytes:
         """Some elements as sent; empty if the first is absent or the resource is decoded."""
@@ -143,7 +143,7 @@ class Library:
         self._index: dict[str, list[Entry | Item]] | None = None
         self._extra: list[Item] = []
         self.refused: dict[Kind, int] = {}
-        self.kept: dict[Kind, int] = {}
+        self.accepted: dict[Kind, int] = {}
         self._left_unread: set[Kind] = set()
 
     def add(self, resources: Iterable[Item]) -> None:
@@ -157,10 +157,10 @@ class Library:
         for entry in self._intake.all_of(*types):
             found = self._item(entry)
             if found is not None:
-                _file(groups.setdefault(found.source.reference, []), found)
+                _add_version(groups.setdefault(found.source.reference, []), found)
         return [item for group in groups.values() for item in group]
 
-    def mine(self, item: Item) -> bool:
+    def belongs_to_patient(self, item: Item) -> bool:
         """Whether a resource is this patient's; notes a problem where it is not."""
         subject = item.subject
         refusal = (
@@ -188,7 +188,7 @@ class Library:
         """Note a problem: something that could not be used."""
         self._intake.problem(kind, about, reason, source)
 
-    def nameless(self, item: Item, coded: bool) -> None:
+    def note_nameless(self, item: Item, coded: bool) -> None:
         """Note an entry that does not say what it is; ``coded`` if it has an unknown code."""
         if coded:
             kind, reason = (
@@ -267,14 +267,14 @@ class Library:
         item = _undecoded(entry) or self._decode(entry)
         if item is None:
             return None
-        if entry.type not in _NO_PATIENT and not self.mine(item):
+        if entry.type not in _NO_PATIENT and not self.belongs_to_patient(item):
             return None
         if item.modified and not _withdrawn(item):
             self.problem("modified", item.kind.value, MODIFIED, item.source)
             return None
         if entry.type in _NO_PATIENT:
             return item
-        self.kept[entry.kind] = self.kept.get(entry.kind, 0) + 1
+        self.accepted[entry.kind] = self.accepted.get(entry.kind, 0) + 1
         return item
 
     def _decode(self, entry: Entry) -> Item | None:
@@ -314,7 +314,7 @@ def _undecoded(entry: Entry) -> Item | None:
     )
 
 
-def _file(group: list[Item], new: Item) -> None:
+def _add_version(group: list[Item], new: Item) -> None:
     """Add a resource to those with the same id: once if equal, else the newer if that is known."""
     for at, old in enumerate(group[:MOST_VERSIONS]):
         if not old.id:

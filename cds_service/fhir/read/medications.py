@@ -13,7 +13,7 @@ from functools import partial
 
 from msgspec import Struct
 
-from cds_service.core.facts import Called, Kind, Named
+from cds_service.core.facts import Designation, Kind, KnownDesignation
 from cds_service.core.immutable import Deferred
 from cds_service.core.kinds import KINDS
 from cds_service.core.medications import Dosage, Ingredient, Medication, Taking
@@ -28,7 +28,7 @@ from cds_service.fhir.values.elements import (
     naming,
     number,
     part,
-    said_by,
+    phrases_of,
     text,
     texts,
 )
@@ -55,14 +55,16 @@ _TAKING = {
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class DrugVocabularies:
     """The vocabularies a medication is read with."""
 
     medications: Vocabulary
     reasons: Vocabulary
 
 
-def read_medications(library: Library, words: Words, as_of: datetime) -> tuple[Medication, ...]:
+def read_medications(
+    library: Library, words: DrugVocabularies, as_of: datetime
+) -> tuple[Medication, ...]:
     """Every medication request and statement, with any status."""
     found = (
         library.attempt(
@@ -79,7 +81,7 @@ def read_medications(library: Library, words: Words, as_of: datetime) -> tuple[M
 def read_medication(
     item: Item,
     library: Library,
-    words: Words,
+    words: DrugVocabularies,
     as_of: datetime,
     *,
     taking: Taking,
@@ -95,17 +97,17 @@ def read_medication(
     instructed = "dosage" if statement else "dosageInstruction"
     dosages = Deferred(partial(item.dosages, instructed))
     product = _product(item, library, words.medications, instructed, dosages)
-    if not (product.told if taking is Taking.ACTIVE else product.read):
+    if not (product.certain if taking is Taking.ACTIVE else product.read):
         # An order that is still being written need not say what is ordered yet. A code that
         # cannot be read may be any drug.
-        if product.pointed and not product.named and taking in (Taking.ACTIVE, Taking.DRAFT):
+        if product.referenced and not product.named and taking in (Taking.ACTIVE, Taking.DRAFT):
             reason = "its medication was not sent, or cannot be read"
             library.problem("unresolved-medication", item.kind.value, reason, item.source)
         elif taking is Taking.ACTIVE or (selected and (product.named or complete)):
-            library.nameless(item, product.named)
+            library.note_nameless(item, product.named)
     return Medication(
         classes=product.classes,
-        called=product.called,
+        designation=product.designation,
         taking=taking,
         source=item.source,
         statement=statement,
@@ -119,7 +121,7 @@ def read_medication(
     )
 
 
-def _as_given(
+def _with_route(
     vocabulary: Vocabulary,
     codes: Sequence[Coding],
     words: Sequence[str],
@@ -142,7 +144,7 @@ def _as_given(
 
 
 def _words(codes: Sequence[Coding], words: Sequence[str]) -> str:
-    return "; ".join(said_by(tuple(codes), tuple(words))).lower()
+    return "; ".join(phrases_of(tuple(codes), tuple(words))).lower()
 
 
 def _is_statement(item: Item) -> bool:
@@ -150,7 +152,7 @@ def _is_statement(item: Item) -> bool:
 
 
 def _taking(item: Item, library: Library, as_of: datetime) -> Taking:
-    status = item.said("status")
+    status = item.concept("status")
     for word in status.status:
         taking = _TAKING.get(word)
         if taking is not None:
@@ -191,17 +193,17 @@ def _when(item: Item, as_of: datetime, statement: bool) -> datetime | None:
 class _Product(Struct, frozen=True):
     """What a medication is, wherever the record says so.
 
-    ``read`` and ``told`` are those of its `Wording`; ``pointed`` is True where it is described in
-    a resource of its own.
+    ``read`` and ``certain`` are those of its `Wording`; ``referenced`` is True where it is
+    described in a resource of its own.
     """
 
     classes: frozenset[str] = frozenset()
-    called: Named = Called()
+    designation: Designation = KnownDesignation()
     named: bool = False
     read: bool = False
-    told: bool = False
+    certain: bool = False
     ingredients: Sequence[Ingredient] = ()
-    pointed: bool = False
+    referenced: bool = False
 
 
 def _product(
@@ -212,14 +214,14 @@ def _product(
     dosages: Sequence[Dosage],
 ) -> _Product:
     """From the concept itself; else the resource referred to; else the reference's display."""
-    concept = item.said("medicationCodeableConcept")
-    meaning = vocabulary.remembered(
+    concept = item.concept("medicationCodeableConcept")
+    meaning = vocabulary.cached_wording(
         item.undecoded("medicationCodeableConcept", instructed),
-        lambda: _as_given(vocabulary, concept.codings, concept.texts, dosages),
+        lambda: _with_route(vocabulary, concept.codings, concept.texts, dosages),
     )
     if meaning.anything:
         strengths = Deferred(lambda: _from_names(concept.phrases))
-        return _Product(meaning.concepts, concept, True, meaning.read, meaning.told, strengths)
+        return _Product(meaning.concepts, concept, True, meaning.read, meaning.certain, strengths)
     pointer = item.value("medicationReference")
     if pointer is None:
         return _Product()
@@ -261,8 +263,8 @@ def _product(
         ingredients: Sequence[Ingredient] = _from_names(all_words(code) or (shown,))
     else:
         ingredients = tuple(stated)
-    meaning = _as_given(vocabulary, coded, words, dosages)
-    called = Called(
+    meaning = _with_route(vocabulary, coded, words, dosages)
+    designation = KnownDesignation(
         label(code) or shown or (stated[0].name if stated else ""),
         _words(coded, words),
         frozenset(
@@ -272,7 +274,13 @@ def _product(
         ),
     )
     return _Product(
-        meaning.concepts, called, anything, meaning.read, meaning.told, ingredients, pointed=True
+        meaning.concepts,
+        designation,
+        anything,
+        meaning.read,
+        meaning.certain,
+        ingredients,
+        referenced=True,
     )
 
 

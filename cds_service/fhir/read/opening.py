@@ -114,13 +114,15 @@ class Opener:
 
     def _read(self, row: Row, analyte: Analyte, moment: Moment) -> Result | Problem:
         """The value, once a rule needs it."""
-        anywhere = row.meaning.anywhere
-        elsewhere = (anywhere or row.peek.method is not UNSET) and _elsewhere_by(row, anywhere)
-        source = row.source if elsewhere else self.use(row)
+        any_specimen = row.meaning.any_specimen
+        other_specimen = (any_specimen or row.peek.method is not UNSET) and _not_blood_by(
+            row, any_specimen
+        )
+        source = row.source if other_specimen else self.use(row)
         preliminary = row.peek.status == "preliminary"
         expected = Expected(analyte, moment, source, preliminary, row.meaning.method, self._age)
         value = read_value(row.peek, row.whole, expected)
-        if not elsewhere:
+        if not other_specimen:
             return value
         return Problem(
             "specimen",
@@ -130,7 +132,7 @@ class Opener:
             moment.when,
             is_critical(row.peek),
             # Code and method contradict each other: it may be of blood, and dangerous.
-            value if isinstance(value, Result) and not anywhere else None,
+            value if isinstance(value, Result) and not any_specimen else None,
         )
 
     def _future(self, row: Row, analyte: Analyte, moment: Moment) -> Problem:
@@ -177,15 +179,15 @@ def source_of(where: ObservationPage | Entry, index: int) -> Source:
     return Source(where.reference(index), where.origin)
 
 
-def _elsewhere_by(row: Row, anywhere: bool) -> bool:
+def _not_blood_by(row: Row, any_specimen: bool) -> bool:
     """Whether the method of a result or its parent says it was not blood; also the category where
-    it may have been measured in anything (``anywhere``): a code of blood overrules that."""
+    it may have been measured in anything (``any_specimen``): a code of blood overrules that."""
     while row.parent is not None:
         row = row.parent
     try:
         members = read_members(row.whole())
     except UNREADABLE:
         return False
-    names = ("category", "method") if anywhere else ("method",)
+    names = ("category", "method") if any_specimen else ("method",)
     stated = [readable(members[name]) for name in names if name in members]
     return names_another_specimen(stated)

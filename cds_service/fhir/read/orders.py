@@ -16,11 +16,11 @@ from cds_service.core.facts import Kind, Order, Source
 from cds_service.core.kinds import KINDS, ORDERED
 from cds_service.core.medications import Medication, Taking
 from cds_service.core.record import Drafts
-from cds_service.fhir.intake.arrival import BESIDE
+from cds_service.fhir.intake.arrival import COMPANION_TYPES
 from cds_service.fhir.intake.bundles import Intake
 from cds_service.fhir.read.conditions import read_reason
 from cds_service.fhir.read.library import Item, Library
-from cds_service.fhir.read.medications import Words, read_medication
+from cds_service.fhir.read.medications import DrugVocabularies, read_medication
 from cds_service.fhir.values.elements import (
     UNREADABLE,
     codings,
@@ -44,12 +44,12 @@ _NOT_ACTIVE = frozenset(
     {"draft", "on-hold", "revoked", "completed", "entered-in-error", "cancelled", "stopped"}
 )
 # Signing one of these orders nothing: it ends an order, or says that there was none.
-_NOT_MEANT = frozenset(
+_ORDERS_NOTHING = frozenset(
     {"entered-in-error", "cancelled", "revoked", "stopped", "completed", "ended"}
 )
 _ORDER_TYPES = KINDS[Kind.ORDERS].types
 # Types that may be among signed orders but order nothing themselves.
-_NO_ORDERS = BESIDE | {"Task"}
+_NO_ORDERS = COMPANION_TYPES | {"Task"}
 ABOUT = "draft orders"
 
 
@@ -213,9 +213,9 @@ def _nested(
 
 
 def read_drafts(
-    taken: DraftOrders,
+    sent: DraftOrders,
     library: Library,
-    words: Words,
+    words: DrugVocabularies,
     orders: Vocabulary,
     as_of: datetime,
 ) -> Drafts:
@@ -227,23 +227,23 @@ def read_drafts(
     medications: list[Medication] = []
     others: list[Order] = []
     by_name: dict[str, set[str]] = {}
-    selections = taken.selections or ()
+    selections = sent.selections or ()
     for target in selections:
         for name in _spellings(target.strip()):
             by_name.setdefault(name, set()).add(target)
     resolved: set[str] = set()
-    for item in taken.items:
+    for item in sent.items:
         kind = text(item.data.get("resourceType"))
         if kind not in ORDERED:
-            if taken.selections is None and kind not in _NO_ORDERS:
+            if sent.selections is None and kind not in _NO_ORDERS:
                 reason = f"{kind} is not read as an order"
                 library.problem("unreadable", ABOUT, reason, item.source)
             continue
         picked = set().union(*(by_name.get(name, ()) for name in _names(item)))
         resolved |= picked
-        judged = bool(picked) or taken.selections is None
+        judged = bool(picked) or sent.selections is None
         status = set(status_words(item.data.get("status")))
-        if not library.mine(item) or _NOT_MEANT & status or _forbidden(item):
+        if not library.belongs_to_patient(item) or _ORDERS_NOTHING & status or _forbidden(item):
             continue
         signed = bool(status) and "draft" not in status
         if kind == "MedicationRequest":
@@ -253,7 +253,7 @@ def read_drafts(
                     read_medication,
                     item, library, words, as_of,
                     taking=Taking.DRAFT, selected=judged, signed=signed,
-                    complete=taken.selections is None,
+                    complete=sent.selections is None,
                 ),
             )  # fmt: skip
             if medication is not None:

@@ -24,8 +24,8 @@ from cds_service.fhir.values.moments import read_moment, zone_of
 from cds_service.fhir.values.versions import Resource
 from cds_service.terminology.vocabulary import Vocabulary
 
-_NOT_MEANT = frozenset({"refuted", "entered-in-error"})
-_OVER = frozenset({"inactive", "resolved"})
+_REFUTED = frozenset({"refuted", "entered-in-error"})
+_ENDED = frozenset({"inactive", "resolved"})
 
 
 def find_patient(intake: Intake, patient_id: str) -> tuple[Item | None, list[str]]:
@@ -100,9 +100,9 @@ def read_allergies(library: Library, vocabulary: Vocabulary) -> tuple[Allergy, .
     allergies = []
     for item in library.of("AllergyIntolerance"):
         data = item.data
-        if _NOT_MEANT & set(status_words(data.get("verificationStatus"))):
+        if _REFUTED & set(status_words(data.get("verificationStatus"))):
             continue
-        if _OVER & set(status_words(data.get("clinicalStatus"))):
+        if _ENDED & set(status_words(data.get("clinicalStatus"))):
             continue
         substances = [part(reaction, "substance") for reaction in items(data.get("reaction"))]
         stated = [concept for concept in (data.get("code"), *substances) if concept is not None]
@@ -112,7 +112,7 @@ def read_allergies(library: Library, vocabulary: Vocabulary) -> tuple[Allergy, .
             )
             continue
         if not any(vocabulary.reads(codings(concept), texts(concept)) for concept in stated):
-            library.nameless(item, coded=True)
+            library.note_nameless(item, coded=True)
         concepts = library.attempt(item, partial(_concepts, vocabulary, stated))
         if concepts is not None:
             name = label(data.get("code")) or label(stated)

@@ -22,13 +22,13 @@ from cds_service.fhir.intake.delivery import Delivery
 from cds_service.fhir.read.codebook import Codebook
 from cds_service.fhir.read.conditions import read_conditions, read_encounter
 from cds_service.fhir.read.library import Library
-from cds_service.fhir.read.medications import Words, read_medications
+from cds_service.fhir.read.medications import DrugVocabularies, read_medications
 from cds_service.fhir.read.orders import read_drafts, read_orders, take_drafts
 from cds_service.fhir.read.people import find_patient, read_allergies, read_patient
 from cds_service.fhir.read.results import Results
 from cds_service.fhir.read.subjects import Subjects
 from cds_service.fhir.values.elements import UNREADABLE, decoded
-from cds_service.terminology.call_texts import afresh, one_call
+from cds_service.terminology.call_texts import ensure_budget, one_call
 
 _DRAFTS = 50_000
 """Characters of the draft orders that are read, however much text the rest of the call has."""
@@ -71,22 +71,22 @@ class Reader:
         person, urls = find_patient(intake, call.patient_id)
         subjects = Subjects(call.patient_id, urls, call.fhir_server)
         library = Library(intake, subjects)
-        taken = take_drafts(_drafts(call.draft_orders), call.selections, intake)
-        library.add(taken.items)
+        draft_orders = take_drafts(_drafts(call.draft_orders), call.selections, intake)
+        library.add(draft_orders.items)
         patient = read_patient(person, intake, as_of)
         age = None if patient.birth is None else years_between(patient.birth, as_of.date())
         results = Results(intake, self._book, subjects, as_of, age)
-        words = Words(known.medications, known.conditions)
+        words = DrugVocabularies(known.medications, known.conditions)
         conditions = read_conditions(library, known.conditions, as_of)
         conditions = (*conditions, *results.stated)
         medications = read_medications(library, words, as_of)
         orders = read_orders(library, known.orders, known.conditions, as_of)
         allergies = read_allergies(library, known.allergies)
         encounter = read_encounter(library, known.conditions, call.encounter_id)
-        afresh(_DRAFTS)
+        ensure_budget(_DRAFTS)
         drafts = (
-            read_drafts(taken, library, words, known.orders, as_of)
-            if taken.items or taken.selections
+            read_drafts(draft_orders, library, words, known.orders, as_of)
+            if draft_orders.items or draft_orders.selections
             else Drafts()
         )
         record = Record(
@@ -125,7 +125,7 @@ def _availability(
     for kind in {**library.refused, **results.refused}:
         tally = intake.tallies[kind]
         tally.refused = True
-        tally.kept = bool(library.kept.get(kind) or results.kept.get(kind))
+        tally.accepted = bool(library.accepted.get(kind) or results.accepted.get(kind))
     if Kind.PATIENT in intake.tallies:
         intake.tallies[Kind.PATIENT].not_found = not patient_found
     return intake.availability()

@@ -18,9 +18,9 @@ from cds_service.core.observing import ObservedCondition
 from cds_service.core.series import Series
 from cds_service.fhir.intake.bundles import Intake
 from cds_service.fhir.intake.entries import Entry, ObservationPage
-from cds_service.fhir.intake.recovery import recovered
+from cds_service.fhir.intake.recovery import recover
 from cds_service.fhir.read.acceptance import COUNTS, WITHDRAWN, Acceptance
-from cds_service.fhir.read.codebook import ELSEWHERE, NOTHING, TOO_MUCH, UNREAD, Codebook
+from cds_service.fhir.read.codebook import NOTHING, OTHER_SPECIMEN, TOO_MUCH, UNREAD, Codebook
 from cds_service.fhir.read.grouping import Grouping
 from cds_service.fhir.read.opening import Opener, Row, source_of
 from cds_service.fhir.read.stated import Stated
@@ -58,7 +58,7 @@ class Results:
         self._undated: dict[str, list[Problem]] = {}
         self._stated: dict[ObservedCondition, Stated] = {}
         self.refused = acceptance.refused
-        self.kept: dict[Kind, int] = dict.fromkeys(Kind, 0)
+        self.accepted: dict[Kind, int] = dict.fromkeys(Kind, 0)
         self.performed: list[Performed] = []
         for page in intake.pages:
             self._take(page.peeks, page)
@@ -99,7 +99,7 @@ class Results:
             peek = read_peek(entry.raw)
         except UNREADABLE:
             try:
-                peek = recovered(entry.raw, entry.type)
+                peek = recover(entry.raw, entry.type)
             except UNREADABLE:
                 reason = "it cannot be read"
                 self._intake.problem("unreadable", entry.kind.value, reason, entry.source)
@@ -133,18 +133,18 @@ class Results:
             if (
                 (peek.specimen is not UNSET or peek.bodySite is not UNSET)
                 and meaning.observed is None  # a test for a condition may use urine
-                and acceptance.elsewhere_by_specimen(peek)
+                and acceptance.not_blood_by_specimen(peek)
             ):
-                grouping.take(peek, meaning, where, index, elsewhere=True)
+                grouping.take(peek, meaning, where, index, other_specimen=True)
                 continue
             if peek.component is not UNSET or peek.contained is not UNSET:
                 grouping.take(peek, meaning, where, index)
                 continue
             if meaning.by_words:
-                meaning = acceptance.borne_out(peek, meaning, where, index)
+                meaning = acceptance.checked_by_unit(peek, meaning, where, index)
             if status == WITHDRAWN:
                 pass  # it withdraws others, whatever its own code says
-            elif meaning is NOTHING or meaning is ELSEWHERE:
+            elif meaning is NOTHING or meaning is OTHER_SPECIMEN:
                 continue
             elif meaning is UNREAD:
                 acceptance.unnamed(where, index)
@@ -156,7 +156,7 @@ class Results:
                 peek, meaning, where, index
             ):
                 rows.append(Row(peek, meaning, where, index))
-        self.kept[where.kind] += kept
+        self.accepted[where.kind] += kept
 
     def _settle(self) -> None:
         """Leave out superseded versions; mostly there are none."""
@@ -193,7 +193,7 @@ class Results:
                     dated[analyte.key].append(row)
 
     def _take_panel(self, row: Row, moment: Moment | None) -> None:
-        if moment is not None and not moment.after(self._as_of) and _done(row.peek):
+        if moment is not None and not moment.after(self._as_of) and _was_performed(row.peek):
             source = self._opener.use(row)
             self.performed.append(Performed(row.meaning.panels, moment.day, source))
 
@@ -223,7 +223,7 @@ class Results:
             self._intake.problem(kind, observed.key, reason, row.source)
 
 
-def _done(peek: Peek) -> bool:
+def _was_performed(peek: Peek) -> bool:
     """Whether any part of a panel was done: it refers to a member, or a part has a value."""
     if not isinstance(peek.dataAbsentReason, Missing) and bytes(peek.dataAbsentReason) != b"null":
         return False

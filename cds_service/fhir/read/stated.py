@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from cds_service.core.facts import Called, Condition, Presence, Source
+from cds_service.core.facts import Condition, KnownDesignation, Presence, Source
 from cds_service.core.observing import ObservedCondition
 from cds_service.fhir.values.elements import all_words, codings, label
 from cds_service.fhir.values.moments import Moment, read_moment, zone_of
@@ -60,7 +60,7 @@ class Stated:
         if yes and holds:
             self.condition = Condition(
                 concepts=frozenset({self._observed.condition}),
-                called=Called(name, name.lower()),
+                designation=KnownDesignation(name, name.lower()),
                 presence=Presence.ACTIVE,
                 source=source,
                 day=moment.day,

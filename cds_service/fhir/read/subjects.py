@@ -37,20 +37,20 @@ class Subjects:
     ) -> None:
         self.patient_id = patient_id
         self._server = None if server is None else _place(server)
-        self._mine = f"Patient/{patient_id}"
-        self._known: dict[str, bool] = {self._mine: True, _URN + patient_id: True}
+        self._own_reference = f"Patient/{patient_id}"
+        self._known: dict[str, bool] = {self._own_reference: True, _URN + patient_id: True}
         self._known.update((url, True) for url in urls if url)
         self._refusals: dict[bytes, str] = {}
 
-    def is_mine(self, target: str) -> bool:
+    def is_patient(self, target: str) -> bool:
         """Whether a literal reference points at the patient of the call."""
         answer = self._known.get(target)
         if answer is None:
             plain = _HISTORY.sub("", target.strip())
-            answer = plain in (self._mine, self.patient_id, _URN + self.patient_id) or (
+            answer = plain in (self._own_reference, self.patient_id, _URN + self.patient_id) or (
                 plain.startswith(("http://", "https://"))
-                and plain.endswith("/" + self._mine)
-                and self._at_own_server(plain.removesuffix("/" + self._mine))
+                and plain.endswith("/" + self._own_reference)
+                and self._at_own_server(plain.removesuffix("/" + self._own_reference))
             )
             if len(self._known) < 1000:
                 self._known[target] = answer
@@ -66,7 +66,7 @@ class Subjects:
             if stated is None:
                 continue
             target = reference(stated)
-            if target and not self.is_mine(target):
+            if target and not self.is_patient(target):
                 return refusal_of(target)
             nameless = isinstance(stated, dict) and stated.get("reference") is None
             if not target and not nameless:
@@ -82,7 +82,7 @@ class Subjects:
         for pointer in items(focus):
             target = reference(pointer)
             kind = text(part(pointer, "type")) or target.rpartition("/")[0].rpartition("/")[2]
-            if not self.is_mine(target) and kind not in _OWN_FOCUS:
+            if not self.is_patient(target) and kind not in _OWN_FOCUS:
                 return _OTHER_FOCUS
         return ""
 

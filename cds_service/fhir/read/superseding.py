@@ -76,12 +76,12 @@ def meta_of(value: object) -> Meta:
     return Meta(text(part(value, "lastUpdated")), text(part(value, "versionId")))
 
 
-def newer(one: Meta, other: Meta) -> bool | None:
+def newer(version: Meta, other: Meta) -> bool | None:
     """Whether ``one`` was written after ``other``; None where that is not known."""
-    first, second = _instant(one.last_updated), _instant(other.last_updated)
+    first, second = _instant(version.last_updated), _instant(other.last_updated)
     if first is not None and second is not None and first != second:
         return first > second
-    left, right = one.version, other.version
+    left, right = version.version, other.version
     numbers = left.isdecimal() and right.isdecimal() and max(len(left), len(right)) < 20
     if numbers and left != right:
         return int(left) > int(right)
@@ -148,23 +148,23 @@ def _without_floods(versions: Sequence[V]) -> Sequence[V]:
     ]
 
 
-def _replaced_by_id(one: Version, other: Version) -> bool:
-    later = newer(other.meta, one.meta)
-    return _rank(other) > _rank(one) if later is None else later
+def _replaced_by_id(version: Version, other: Version) -> bool:
+    later = newer(other.meta, version.meta)
+    return _rank(other) > _rank(version) if later is None else later
 
 
-def _replaced(one: Version, other: Version) -> bool:
+def _replaced(version: Version, other: Version) -> bool:
     """Whether ``other``, which has the same business identifier, replaces ``one``.
 
     It is another resource, so only its status can say so. The identifier may be an order's
     number, so a result of another analyte, or of none, is another result, whatever its status.
     """
-    if other.topic != one.topic:
+    if other.topic != version.topic:
         return False
-    later = newer(other.meta, one.meta)
-    mine, others = _rank(one), _rank(other)
-    if others == _CORRECTED and mine == _CORRECTED:
+    later = newer(other.meta, version.meta)
+    rank, other_rank = _rank(version), _rank(other)
+    if other_rank == _CORRECTED and rank == _CORRECTED:
         return later is True
     # A correction with an id of its own stays when the result it corrects is withdrawn.
-    weaker = mine in (_PRELIMINARY, _FINAL) and mine < others
+    weaker = rank in (_PRELIMINARY, _FINAL) and rank < other_rank
     return weaker and later is not False

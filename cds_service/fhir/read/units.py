@@ -17,7 +17,7 @@ from cds_service.core.quantities import Unit
 from cds_service.core.text import shortened
 from cds_service.fhir.values.elements import MOST_DECIMALS, exact, text
 from cds_service.fhir.values.peeks import Quantity
-from cds_service.fhir.values.unit_spellings import plainer
+from cds_service.fhir.values.unit_spellings import usual_spelling
 
 UCUM = "http://unitsofmeasure.org"
 _UCUM = frozenset({UCUM, "https://unitsofmeasure.org", "urn:oid:2.16.840.1.113883.6.8"})
@@ -46,12 +46,12 @@ def unit_of(quantity: Quantity, analyte: Analyte) -> Unit:
     if not code and not name:
         raise Unusable("no-unit", "it has no unit")
     if code and (not system or system in _UCUM):
-        known = analyte.units.get(code) or analyte.units.get(plainer(code))
+        known = analyte.units.get(code) or analyte.units.get(usual_spelling(code))
         if known is not None:
             return _agreed(known, quantity, analyte)
         if system or not name:
             raise Unusable("unknown-unit", f"its unit {shortened(code, 30)} is not known")
-    known = analyte.units.get(name) or analyte.units.get(plainer(name))
+    known = analyte.units.get(name) or analyte.units.get(usual_spelling(name))
     if known is None:
         raise Unusable("unknown-unit", f"its unit {shortened(name or code, 30)} is not known")
     return known
@@ -65,7 +65,7 @@ def _agreed(known: Unit, quantity: Quantity, analyte: Analyte) -> Unit:
     Raises `Unusable` then.
     """
     name = text(quantity.unit)
-    other = analyte.units.get(name) or analyte.units.get(plainer(name))
+    other = analyte.units.get(name) or analyte.units.get(usual_spelling(name))
     if other is None or (other.factor, other.offset) == (known.factor, known.offset):
         return known
     value = exact(bytes(quantity.value).decode()) if isinstance(quantity.value, Raw) else None

@@ -55,7 +55,7 @@ class UnreadReports:
                 named |= {analyte.key for analyte in meaning.analytes}
             when = read_when(self._opener.stated(row.peek), self._opener.zone)
             about = sorted(key for key in named if not self._has_since(key, when))
-            if not (about or named or results_sent or meaning.elsewhere) and (
+            if not (about or named or results_sent or meaning.other_specimen) and (
                 meaning.panels or (_may_say_more(report) and may_name_any(report))
             ):
                 about = [row.where.kind.value]

@@ -271,14 +271,14 @@ def label(value: object) -> str:
     return name_of(codings(value), texts(value))
 
 
-def said_by(codes: tuple[Coding, ...], words: tuple[str, ...]) -> tuple[str, ...]:
+def phrases_of(codes: tuple[Coding, ...], words: tuple[str, ...]) -> tuple[str, ...]:
     """Texts and displays, each once."""
     return tuple(dict.fromkeys([*words, *(coding.display for coding in codes if coding.display)]))
 
 
 def all_words(value: object) -> tuple[str, ...]:
     """Texts and displays of a CodeableConcept, each once."""
-    return said_by(codings(value), texts(value))
+    return phrases_of(codings(value), texts(value))
 
 
 def status_words(value: object) -> tuple[str, ...]:
@@ -290,7 +290,7 @@ def status_words(value: object) -> tuple[str, ...]:
         return (plain,) if plain else ()
     codes, words = codings(value), texts(value)
     found = [coding.code.lower() for coding in codes if coding.code]
-    found += [word.lower() for word in said_by(codes, words)]
+    found += [word.lower() for word in phrases_of(codes, words)]
     return tuple(found)
 
 

@@ -1,7 +1,7 @@
-"""The part of every Observation that is read: enough to choose among them.
+"""The part of every Observation that is read first: enough to choose among them.
 
-Values stay raw JSON until a result is needed. A page is decoded in one pass; where one entry has
-another shape that fails, and the entries are then read one by one.
+Values stay raw JSON until a result is needed. A page is decoded in one pass; if that fails because
+an entry has another shape, the entries are read one by one.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ class ResultPage(msgspec.Struct, gc=False):
     link: list[Link] | Link | None = None
     total: int | float | str | None = None
     meta: Raw | Missing = UNSET
-    issues: None = None  # R5: errors, for those who read with more care
+    issues: None = None  # R5: errors; such a Bundle is read entry by entry
 
     @property
     def lacking(self) -> str:
@@ -165,7 +165,7 @@ def read_entries(raw: bytes) -> EntryPage | None:
     """A Bundle of resources that are neither Bundles nor errors; None for anything else."""
     try:
         page = _read_entry_page(raw)
-        if not page.entry:  # resources outside of entries are left to the slower way
+        if not page.entry:  # resources outside of entries are read the slower way
             return page if raw.count(b'"resourceType"') < 2 else None
         page.heads = _read_heads(raw).entry
     except (msgspec.MsgspecError, ValueError, RecursionError):

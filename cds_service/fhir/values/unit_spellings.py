@@ -11,7 +11,7 @@ _MOLAR = {"mM": "mmol/L", "uM": "umol/L", "µM": "umol/L", "μM": "umol/L"}
 _LONGEST = 40
 
 
-def plainer(unit: str) -> str:
+def usual_spelling(unit: str) -> str:
     """The unit in the usual form, without spaces: mmol/L for "mmol . L-1" and "mmol/Liter"."""
     if len(unit) > _LONGEST:
         return unit

@@ -103,32 +103,32 @@ _ALLERGY_VERIFICATION = {"unconfirmed", "confirmed", "refuted", "entered-in-erro
 
 def to_r4(resource: Mapping[str, object]) -> Resource:
     """The resource in R4's shape; the original is not changed."""
-    made = dict(resource)
-    made["resourceType"] = kind = r4_type(text(made.get("resourceType")))
+    converted = dict(resource)
+    converted["resourceType"] = kind = r4_type(text(converted.get("resourceType")))
     translate = _TRANSLATORS.get(kind)
     if translate is not None:
-        if "subject" not in made and "patient" in made and kind != "AllergyIntolerance":
-            made["subject"] = made["patient"]
-        translate(made)
-    return made
+        if "subject" not in converted and "patient" in converted and kind != "AllergyIntolerance":
+            converted["subject"] = converted["patient"]
+        translate(converted)
+    return converted
 
 
-def _fill_from(made: Resource, new: str, *old: str) -> None:
+def _fill_from(resource: Resource, new: str, *old: str) -> None:
     for name in old:
-        if made.get(new) is None and made.get(name) is not None:
-            made[new] = made[name]
+        if resource.get(new) is None and resource.get(name) is not None:
+            resource[new] = resource[name]
 
 
-def _reasons(made: Resource) -> None:
+def _reasons(resource: Resource) -> None:
     """`reason` of R5 (CodeableReference) and DSTU2 (CodeableConcept, or reason[x])."""
-    codes = items(made.get("reasonCode"))
-    references = items(made.get("reasonReference"))
+    codes = items(resource.get("reasonCode"))
+    references = items(resource.get("reasonReference"))
     for stated in (
-        *items(made.get("reason")),
-        *items(made.get("reasonCodeableConcept")),
-        *items(made.get("reasonForUseCodeableConcept")),
-        *items(made.get("reasonForUseReference")),
-        *items(made.get("indication")),
+        *items(resource.get("reason")),
+        *items(resource.get("reasonCodeableConcept")),
+        *items(resource.get("reasonForUseCodeableConcept")),
+        *items(resource.get("reasonForUseReference")),
+        *items(resource.get("indication")),
     ):
         inner = items(part(stated, "value")) or [stated]
         for reason in inner:
@@ -141,73 +141,75 @@ def _reasons(made: Resource) -> None:
                 references.append(reason)
             elif concept is None:
                 codes.append(reason)
-    made["reasonCode"] = codes
-    made["reasonReference"] = references
+    resource["reasonCode"] = codes
+    resource["reasonReference"] = references
 
 
 def dosage_to_r4(value: object) -> object:
     """A dosage instruction in R4's shape."""
     if not isinstance(value, dict):
         return value
-    made = dict(value)
-    _fill_from(made, "doseQuantity", "quantityQuantity", "quantity")
-    _fill_from(made, "doseRange", "quantityRange")
-    if made.get("doseAndRate") is None:
-        doses = {key: made[key] for key in ("doseQuantity", "doseRange") if key in made}
+    dosage = dict(value)
+    _fill_from(dosage, "doseQuantity", "quantityQuantity", "quantity")
+    _fill_from(dosage, "doseRange", "quantityRange")
+    if dosage.get("doseAndRate") is None:
+        doses = {key: dosage[key] for key in ("doseQuantity", "doseRange") if key in dosage}
         if doses:
-            made["doseAndRate"] = [doses]
-    if made.get("asNeeded") is True or made.get("asNeededFor") is not None:
-        made["asNeededBoolean"] = True
-    repeat = part(made, "timing", "repeat")
+            dosage["doseAndRate"] = [doses]
+    if dosage.get("asNeeded") is True or dosage.get("asNeededFor") is not None:
+        dosage["asNeededBoolean"] = True
+    repeat = part(dosage, "timing", "repeat")
     if isinstance(repeat, dict) and "periodUnits" in repeat and "periodUnit" not in repeat:
-        timing = dict(made["timing"])
+        timing = dict(dosage["timing"])
         timing["repeat"] = repeat | {"periodUnit": repeat["periodUnits"]}
-        made["timing"] = timing
-    return made
+        dosage["timing"] = timing
+    return dosage
 
 
-def _medication_of(made: Resource) -> None:
+def _medication_of(resource: Resource) -> None:
     """`medication` of R5 (CodeableReference), or a bare CodeableConcept or Reference."""
-    value = made.get("medication")
+    value = resource.get("medication")
     if value is None:
         return
     concept, target = part(value, "concept"), part(value, "reference")
     if isinstance(target, dict):
-        made.setdefault("medicationReference", target)
+        resource.setdefault("medicationReference", target)
     elif isinstance(target, str):
-        made.setdefault("medicationReference", value)
+        resource.setdefault("medicationReference", value)
     if concept is not None:
-        made.setdefault("medicationCodeableConcept", concept)
+        resource.setdefault("medicationCodeableConcept", concept)
     elif target is None:
-        made.setdefault("medicationCodeableConcept", value)
+        resource.setdefault("medicationCodeableConcept", value)
 
 
-def _medication_request(made: Resource) -> None:
-    _medication_of(made)
-    _reasons(made)
-    _fill_from(made, "authoredOn", "dateWritten")
-    made["dosageInstruction"] = [
-        dosage_to_r4(dosage) for dosage in items(made.get("dosageInstruction"))
+def _medication_request(resource: Resource) -> None:
+    _medication_of(resource)
+    _reasons(resource)
+    _fill_from(resource, "authoredOn", "dateWritten")
+    resource["dosageInstruction"] = [
+        dosage_to_r4(dosage) for dosage in items(resource.get("dosageInstruction"))
     ]
 
 
-def _medication_statement(made: Resource) -> None:
-    _medication_of(made)
-    _reasons(made)
-    made["dosage"] = [dosage_to_r4(dosage) for dosage in items(made.get("dosage"))]
-    if made.get("wasNotTaken") is True or status_words(made.get("taken")) == ("n",):
-        made["status"] = "not-taken"
-    statuses = status_words(made.get("status"))
+def _medication_statement(resource: Resource) -> None:
+    _medication_of(resource)
+    _reasons(resource)
+    resource["dosage"] = [dosage_to_r4(dosage) for dosage in items(resource.get("dosage"))]
+    if resource.get("wasNotTaken") is True or status_words(resource.get("taken")) == ("n",):
+        resource["status"] = "not-taken"
+    statuses = status_words(resource.get("status"))
     if "recorded" in statuses:
-        made["status"] = "active"
-        for word in status_words(part(made, "adherence", "code")):
+        resource["status"] = "active"
+        for word in status_words(part(resource, "adherence", "code")):
             if word in _ADHERENCE:
-                made["status"] = _ADHERENCE[word]
+                resource["status"] = _ADHERENCE[word]
                 break
 
 
-def _medication(made: Resource) -> None:
-    ingredients = items(made.get("ingredient")) or items(part(made, "product", "ingredient"))
+def _medication(resource: Resource) -> None:
+    ingredients = items(resource.get("ingredient")) or items(
+        part(resource, "product", "ingredient")
+    )
     shaped = []
     for stated in ingredients:
         if not isinstance(stated, dict):
@@ -226,41 +228,45 @@ def _medication(made: Resource) -> None:
         if ingredient.get("strength") is None and ingredient.get("strengthQuantity") is not None:
             ingredient["strength"] = {"numerator": ingredient["strengthQuantity"]}
         shaped.append(ingredient)
-    made["ingredient"] = shaped
-    _fill_from(made, "form", "doseForm")
-    if made.get("form") is None and part(made, "product", "form") is not None:
-        made["form"] = part(made, "product", "form")
+    resource["ingredient"] = shaped
+    _fill_from(resource, "form", "doseForm")
+    if resource.get("form") is None and part(resource, "product", "form") is not None:
+        resource["form"] = part(resource, "product", "form")
 
 
-def _condition(made: Resource) -> None:
-    _fill_from(made, "recordedDate", "assertedDate", "dateRecorded")
+def _condition(resource: Resource) -> None:
+    _fill_from(resource, "recordedDate", "assertedDate", "dateRecorded")
 
 
-def _service_request(made: Resource) -> None:
-    _reasons(made)
-    _fill_from(made, "authoredOn", "orderedOn", "date", "dateSent")
-    if part(made.get("code"), "concept") is not None:
-        made["code"] = part(made.get("code"), "concept")
-    if made.get("code") is None:
-        codes = [part(item, "code") for item in items(made.get("item"))]
-        codes += [*items(made.get("serviceRequested")), *items(made.get("type"))]
-        made["code"] = [code for code in codes if code is not None]
-    for word in status_words(made.get("status")):
+def _service_request(resource: Resource) -> None:
+    _reasons(resource)
+    _fill_from(resource, "authoredOn", "orderedOn", "date", "dateSent")
+    if part(resource.get("code"), "concept") is not None:
+        resource["code"] = part(resource.get("code"), "concept")
+    if resource.get("code") is None:
+        codes = [part(item, "code") for item in items(resource.get("item"))]
+        codes += [*items(resource.get("serviceRequested")), *items(resource.get("type"))]
+        resource["code"] = [code for code in codes if code is not None]
+    for word in status_words(resource.get("status")):
         if word in _ORDER_STATUS:
-            made["status"] = _ORDER_STATUS[word]
+            resource["status"] = _ORDER_STATUS[word]
 
 
-def _encounter(made: Resource) -> None:
-    _reasons(made)
+def _encounter(resource: Resource) -> None:
+    _reasons(resource)
 
 
-def _allergy(made: Resource) -> None:
-    _fill_from(made, "subject", "patient")
-    _fill_from(made, "code", "substance")
-    status = status_words(made.get("status"))
-    if status and made.get("clinicalStatus") is None and made.get("verificationStatus") is None:
+def _allergy(resource: Resource) -> None:
+    _fill_from(resource, "subject", "patient")
+    _fill_from(resource, "code", "substance")
+    status = status_words(resource.get("status"))
+    if (
+        status
+        and resource.get("clinicalStatus") is None
+        and resource.get("verificationStatus") is None
+    ):
         verifying = status[0] in _ALLERGY_VERIFICATION
-        made["verificationStatus" if verifying else "clinicalStatus"] = status[0]
+        resource["verificationStatus" if verifying else "clinicalStatus"] = status[0]
 
 
 _TRANSLATORS: Mapping[str, Callable[[Resource], None]] = {

@@ -1,4 +1,4 @@
-"""What CodeableConcepts say.
+"""CodeableConcepts, and what they say.
 
 Within a call each one is read once, however often it occurs. Only statuses are kept from one call
 to the next.
@@ -15,7 +15,7 @@ from cds_service.fhir.values.elements import (
     decoded,
     items,
     name_of,
-    said_by,
+    phrases_of,
     status_words,
     texts,
 )
@@ -46,11 +46,11 @@ _STATUS_WORDS = frozenset(
         "laboratory", "vital-signs", "vital signs",
     )
 )  # fmt: skip
-_KEPT: dict[bytes, Said] = {}
+_KNOWN_STATUSES: dict[bytes, CodeableConcept] = {}
 """Statuses from HL7's lists, which nearly every entry has: all that is kept after a call."""
 
 
-class Said(Struct, eq=False):
+class CodeableConcept(Struct, eq=False):
     """A CodeableConcept (or several, or whatever was sent in its place) and what it says.
 
     ``raw`` is the undecoded element, which is decoded only when more than its concepts is needed.
@@ -67,7 +67,7 @@ class Said(Struct, eq=False):
     def __eq__(self, other: object) -> bool:
         """Whether both say the same, even if they are written differently."""
         return (
-            isinstance(other, Said)
+            isinstance(other, CodeableConcept)
             and self.words == other.words
             and (self.name, self.identity) == (other.name, other.identity)
         )
@@ -76,7 +76,7 @@ class Said(Struct, eq=False):
         return hash(self.words)
 
     def __repr__(self) -> str:
-        return f"Said({self.value!r})"
+        return f"CodeableConcept({self.value!r})"
 
     @property
     def value(self) -> object:
@@ -102,7 +102,7 @@ class Said(Struct, eq=False):
     @property
     def phrases(self) -> tuple[str, ...]:
         """Its texts and displays, each once."""
-        return said_by(self.codings, self.texts)
+        return phrases_of(self.codings, self.texts)
 
     @property
     def name(self) -> str:
@@ -137,23 +137,25 @@ class Said(Struct, eq=False):
 
     def meaning(self, vocabulary: Vocabulary) -> Wording:
         """What it stands for. Raises TooMuchTextError once the call's text budget is used up."""
-        return vocabulary.remembered(self.raw, lambda: vocabulary.wording(self.codings, self.texts))
+        return vocabulary.cached_wording(
+            self.raw, lambda: vocabulary.wording(self.codings, self.texts)
+        )
 
 
-NOTHING = Said()
+NOTHING = CodeableConcept()
 
 
-def said(raw: bytes) -> Said:
+def concept_of(raw: bytes) -> CodeableConcept:
     """What an undecoded CodeableConcept says. Raises one of `UNREADABLE`."""
-    found = _KEPT.get(raw)
+    found = _KNOWN_STATUSES.get(raw)
     if found is None:
         call = memory()
         found = call.get(raw)
         if found is None:
-            found = call[raw] = Said(raw=raw)
-            may_be = len(raw) <= _LONGEST and len(_KEPT) < _MOST and _STATUS_PLACE in raw
+            found = call[raw] = CodeableConcept(raw=raw)
+            may_be = len(raw) <= _LONGEST and len(_KNOWN_STATUSES) < _MOST and _STATUS_PLACE in raw
             if may_be and _is_a_status(found.value):
-                _KEPT[raw] = found
+                _KNOWN_STATUSES[raw] = found
     return found
 
 
