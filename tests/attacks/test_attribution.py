@@ -93,7 +93,7 @@ def test_two_feedbacks_on_one_card_count_once(service: Make) -> None:
     accepted = first | {"outcome": "accepted", "acceptedSuggestions": [{"id": "x"}]}
     later = accepted | {"outcomeTimestamp": "2099-01-01T00:00:00Z"}
     assert post(client, FEEDBACK, {"feedback": [later, first]}).status_code == 200
-    [line] = [row for row in _report(client).rules if row.rule == "low-potassium"]
+    [line] = [row for row in _report(client).rules if row.id == "low-potassium"]
     assert (line.accepted, line.overridden) == (1, 0)
 
 

@@ -47,7 +47,7 @@ def test_a_vocabulary_keeps_a_bounded_number_of_names(monkeypatch: pytest.Monkey
         )
         assert meaning.concepts >= {"cirrhosis"}
     assert len(vocabulary._wordings) <= 2
-    assert len(vocabulary._met) <= 2
+    assert len(vocabulary._texts_read) <= 2
 
 
 def test_a_homeopathic_name_matches_no_class() -> None:

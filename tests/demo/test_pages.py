@@ -419,7 +419,7 @@ def test_the_page_counts_the_same_patients_as_the_service(demo: Demo) -> None:
         parts.records.shown.flush()
         parts.records.denominators.flush()
         found = report(parts.records.database, (), "demo", services_of(parts.topics)).rules
-        return next(one.patients for one in found if one.rule == "low-magnesium")
+        return next(one.patients for one in found if one.id == "low-magnesium")
 
     request = ask(client, patient="low-magnesium")["request"]
     assert patients() == 1
@@ -442,7 +442,7 @@ def test_trials_on_the_page_appear_in_no_hospitals_report(demo: Demo) -> None:
     def low(site: str | None) -> Counter[int]:
         found = report(parts.records.database, (), site, services).rules
         return sum((Counter({0: one.shown, 1: one.calls, 2: one.patients}) for one in found
-                    if one.rule == "low-magnesium"), Counter())  # fmt: skip
+                    if one.id == "low-magnesium"), Counter())  # fmt: skip
 
     assert low("demo") == {0: 1, 1: 1, 2: 1}
     assert low(None) == low("default") == {}
