@@ -132,7 +132,7 @@ def new_rule(
     """Write and register the rule NAME with its cases and its scenario (in a source checkout).
 
     The cases pass at once; change them into what the rule should do. Options that are not given
-    are asked for on a terminal.
+    are asked for on a terminal, again where an answer cannot be used.
 
     Example: cds-service new-rule low-sodium --hook patient-view --analyte sodium --orders sodium
     """

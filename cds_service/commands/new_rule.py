@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import click
@@ -16,12 +18,19 @@ from cds_service.errors import BadRequest
 from cds_service.new_rule.spec import (
     RuleSpec,
     analytes_of,
+    check_analyte,
+    check_hook,
     check_name,
+    check_orders,
     check_spec,
     has_limit,
     orders_of,
 )
+from cds_service.new_rule.templates import check_number
 from cds_service.new_rule.writing import write
+
+_MOST_TRIES = 5
+"""How often an answer that cannot be used is asked for again."""
 
 
 def run(
@@ -46,25 +55,41 @@ def run(
     if below is not None and above is not None:
         raise click.UsageError("Use either --below or --above, not both.")
     topic, package, root = _place(key)
-    hook = hook or _ask("--hook", "Hook", tuple(HOOKS), lambda: PATIENT_VIEW.name)
-    if hook not in HOOKS:
-        check_spec(topic, RuleSpec(name, hook, "", ()))
-    analyte = analyte or _ask("--analyte", "Analyte", analytes_of(topic), None)
+    if hook is None:
+        hook = _ask("--hook", "Hook", tuple(HOOKS), PATIENT_VIEW.name, check_hook)
+    check_hook(hook)
+    if analyte is None:
+        check = partial(check_analyte, topic)
+        analyte = _ask("--analyte", "Analyte", analytes_of(topic), None, check)
+    check_analyte(topic, analyte)
     if orders is None:
         allowed = orders_of(topic, HOOKS[hook])
         what = "Drafts that it judges" if HOOKS[hook].drafts else "Orders that it offers, or none"
         default = analyte if analyte in allowed else None
-        orders = _ask("--orders", what, allowed, lambda: default)
-    keys = tuple(order.strip() for order in orders.split(",") if order.strip() not in ("", "none"))
+        acceptable = HOOKS[hook]
+        orders = _ask(
+            "--orders",
+            what,
+            allowed,
+            default,
+            lambda answer: check_orders(topic, acceptable, _listed(answer)),
+        )
     number = below if above is None else (None if above == "high" else above)
-    spec = RuleSpec(name, hook, analyte, keys, number, above is None)
+    spec = RuleSpec(name, hook, analyte, _listed(orders), number, above is None)
     check_spec(topic, spec)
+    today = datetime.now(UTC).date()
     if number is None and not has_limit(topic, spec) and sys.stdin.isatty():
         unit = topic.knowledge.analytes[analyte].canonical
-        number = click.prompt(f"It fires {'below' if above is None else 'above'} ({unit})")
-        spec = RuleSpec(name, hook, analyte, keys, number, above is None)
+        side = "below" if spec.below else "above"
+        number = _answer(
+            f"--{side}",
+            f"It fires {side} ({unit})",
+            None,
+            lambda answer: check_number(topic, replace(spec, number=answer)),
+        )
+        spec = replace(spec, number=number)
     home = Path.cwd()
-    for path in write(topic, package, root, spec, datetime.now(UTC).date()):
+    for path in write(topic, package, root, spec, today):
         yield f"wrote {path.relative_to(home) if path.is_relative_to(home) else path}"
     module = name.replace("-", "_")
     docs = (
@@ -97,13 +122,47 @@ def _place(key: str | None) -> tuple[Topic, str, Path]:
     )
 
 
+def _listed(orders: str) -> tuple[str, ...]:
+    return tuple(order.strip() for order in orders.split(",") if order.strip() not in ("", "none"))
+
+
 def _ask(
-    option: str, what: str, allowed: Sequence[str], default: Callable[[], str | None] | None
+    option: str,
+    what: str,
+    allowed: Sequence[str],
+    default: str | None,
+    check: Callable[[str], None],
 ) -> str:
     """What the user answers. Raises BadRequest naming the values where there is no terminal."""
     values = ", ".join(allowed) or "(there are none)"
     if not sys.stdin.isatty():
         raise BadRequest(f"{option} is missing.", f"Use one of {values}.", option)
     click.echo(f"{what}: {values}")
-    answer: str = click.prompt(what, default=default() if default is not None else None)
-    return answer
+    return _answer(option, what, default, check)
+
+
+def _answer(option: str, what: str, default: str | None, check: Callable[[str], None]) -> str:
+    """The first answer that ``check`` accepts; it raises BadRequest for any other.
+
+    Raises UsageError where the input ends, or no answer is accepted.
+    """
+    for _ in range(_MOST_TRIES):
+        try:
+            answer: str = click.prompt(what, default=default).strip()
+        except click.Abort as stopped:
+            if isinstance(stopped.__context__, EOFError):
+                raise click.UsageError(
+                    f"The input ended before {option} was answered: nothing was written."
+                ) from None
+            raise
+        try:
+            check(answer)
+        except BadRequest as error:
+            if error.where != option:
+                raise
+            click.echo(f"{error.what} {error.fix}", err=True)
+        else:
+            return answer
+    raise click.UsageError(
+        f"None of {_MOST_TRIES} answers to {option} can be used: nothing was written."
+    )

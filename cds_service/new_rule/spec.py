@@ -87,15 +87,29 @@ def check_name(name: str, taken: Mapping[str, str] = MappingProxyType({})) -> No
 def check_spec(topic: Topic, spec: RuleSpec) -> None:
     """Raise BadRequest naming the option that is wrong and its valid values."""
     check_name(spec.name)
-    _one_of(spec.hook, tuple(HOOKS), "--hook", f"no hook is called {spec.hook}.")
-    lacks = f"{topic.key} has no analyte {spec.analyte} with a code to search for."
-    _one_of(spec.analyte, analytes_of(topic), "--analyte", lacks)
-    hook = HOOKS[spec.hook]
+    check_hook(spec.hook)
+    check_analyte(topic, spec.analyte)
+    check_orders(topic, HOOKS[spec.hook], spec.orders)
+
+
+def check_hook(name: str) -> None:
+    """Raise BadRequest where no hook has this name."""
+    _one_of(name, tuple(HOOKS), "--hook", f"no hook is called {name}.")
+
+
+def check_analyte(topic: Topic, key: str) -> None:
+    """Raise BadRequest where a rule cannot be about this analyte."""
+    lacks = f"{topic.key} has no analyte {key} with a code to search for."
+    _one_of(key, analytes_of(topic), "--analyte", lacks)
+
+
+def check_orders(topic: Topic, hook: Hook, orders: Sequence[str]) -> None:
+    """Raise BadRequest where a rule for ``hook`` cannot offer, or judge, these orders."""
     allowed = orders_of(topic, hook)
-    for order in spec.orders:
+    for order in orders:
         what = "code list of drafts" if hook.drafts else "order"
         _one_of(order, allowed, "--orders", f"{topic.key} has no {what} {order}.")
-    if hook.drafts and not spec.orders:
+    if hook.drafts and not orders:
         raise BadRequest(
             f"a rule for {hook} judges drafts, and none are named.",
             f"Name one or more of {', '.join(allowed)}.",

@@ -95,6 +95,11 @@ def _other_unit(topic: Topic, spec: RuleSpec, limit: Decimal) -> str:
     return ""
 
 
+def check_number(topic: Topic, spec: RuleSpec) -> None:
+    """Raise BadRequest where the number of a rule cannot be its limit."""
+    words_for(topic, spec, date.min)
+
+
 def _number(text: str, option: str) -> Decimal:
     try:
         value = Decimal(text)

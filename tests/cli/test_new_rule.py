@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import shutil
 import subprocess
@@ -14,7 +15,7 @@ from cds_service.commands import new_rule
 from cds_service.engine.hook import HOOKS
 from cds_service.errors import BadRequest
 from cds_service.new_rule.registering import registered
-from cds_service.new_rule.spec import check_name
+from cds_service.new_rule.spec import RuleSpec, check_name
 from hooks import TOPIC
 from tests.cli.conftest import ROOT, Command
 from tests.testing.thorough import thorough
@@ -208,6 +209,107 @@ def test_at_a_terminal_missing_options_are_prompted_for(
     assert (wanted.hook, wanted.analyte, wanted.orders, wanted.number) == (  # type: ignore[attr-defined]
         "patient-view", "calcium", (), "2.0",
     )  # fmt: skip
+
+
+class Terminal(io.StringIO):
+    """Answers typed at a terminal, each on its own line."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("words", "typed", "corrections", "expected"),
+    [
+        (
+            (),
+            ["patient-veiw", "patient-view", "natrium", "", "sodium", "zinc", "sodium,", ""],
+            [
+                "no hook is called patient-veiw. Use one of patient-view, order-select, ",
+                "leg-cramps has no analyte natrium with a code to search for. Use one of ",
+                "leg-cramps has no order zinc. Use one of ",
+            ],
+            ("patient-view", "sodium", ("sodium",), None),
+        ),
+        (
+            ("--above", "high"),
+            ["order-select", "crp", "none", "ecg,abi", "many", "-1", "0.0001", " 90 "],
+            [
+                "a rule for order-select judges drafts, and none are named. Name one or more of ",
+                "many is not a number. Write it like 2.1.",
+                "-1 mg/L is not between ",
+                "0.0001 mg/L is not between ",
+            ],
+            ("order-select", "crp", ("ecg", "abi"), "90"),
+        ),
+    ],
+)
+def test_an_answer_that_cannot_be_used_is_asked_for_again(
+    cds: Command,
+    checkout: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    words: tuple[str, ...],
+    typed: list[str],
+    corrections: list[str],
+    expected: tuple[object, ...],
+) -> None:
+    specs: list[RuleSpec] = []
+    monkeypatch.setattr("sys.stdin", Terminal("\n".join([*typed, ""])))
+    monkeypatch.setattr(new_rule, "write", lambda *arguments: specs.append(arguments[3]) or [])
+    result = cds("new-rule", "very-low", *words)
+    assert result.status == 0, result.err
+    lines = result.err.splitlines()
+    assert len(lines) == len(corrections)
+    for line, correction in zip(lines, corrections, strict=True):
+        assert line.startswith(correction)
+    (spec,) = specs
+    assert (spec.hook, spec.analyte, spec.orders, spec.number) == expected
+
+
+@pytest.mark.parametrize(
+    ("typed", "message"),
+    [
+        ("", "The input ended before --hook was answered: nothing was written."),
+        ("order-select\n", "The input ended before --analyte was answered"),
+        ("a\nb\n", "The input ended before --hook was answered"),
+        ("\nsodium\nzinc", "The input ended before --orders was answered"),
+        ("a\nb\nc\nd\ne\n\nsodium\n\n", "None of 5 answers to --hook can be used"),
+    ],
+)
+def test_answers_that_end_or_stay_wrong_are_wrong_usage(
+    cds: Command, checkout: Path, monkeypatch: pytest.MonkeyPatch, typed: str, message: str
+) -> None:
+    before = files(checkout)
+    monkeypatch.setattr("sys.stdin", Terminal(typed))
+    result = cds("new-rule", "very-low")
+    assert result.status == 2
+    assert message in result.err
+    assert "Traceback" not in result.err
+    assert files(checkout) == before
+
+
+@pytest.mark.parametrize(
+    "words", [("--hook", "nurse-view"), ("--analyte", "zinc"), ("--orders", "zinc")]
+)
+def test_an_option_that_is_given_is_never_asked_for_again(
+    cds: Command, checkout: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr("sys.stdin", Terminal("\nsodium\n\n"))
+    result = cds("new-rule", "very-low", *words)
+    assert result.status == 1
+    assert f"{words[0]}: " in result.err and words[1] in result.err
+
+
+def test_an_interrupt_is_not_an_end_of_input(
+    cds: Command, checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(_prompt: str = "") -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("sys.stdin", Terminal())
+    monkeypatch.setattr("click.termui.visible_prompt_func", interrupted)
+    result = cds("new-rule", "very-low")
+    assert (result.status, result.err.strip()) == (1, "Aborted!")
 
 
 def test_nothing_is_written_if_one_file_already_exists(cds: Command, checkout: Path) -> None:
