@@ -44,7 +44,7 @@ class _Own(Operator):  # type: ignore[misc]
 
 
 class ChangeKey(_Own):
-    """A string that names a concept, analyte, limit or order names another, unknown one."""
+    """A string that names a concept, analyte, limit or order is changed to an unknown name."""
 
     def edits(self, node: Node) -> Iterator[Edit]:
         if node.type == "string" and _KEY.match(node.value):
@@ -72,24 +72,26 @@ class ChangeMember(_Own):
 
 
 class RemoveMember(_Own):
-    """One element less in a tuple, list, set or dictionary; one argument less in a call."""
+    """One element fewer in a tuple, list, set or dictionary; one argument fewer in a call."""
 
     def edits(self, node: Node) -> Iterator[Edit]:
         inside = ("testlist_comp", "dictorsetmaker", "arglist")
         if node.type not in inside or node.children[-1].type in ("comp_for", "sync_comp_for"):
             return
-        parts = groupby(node.children, lambda one: one.type == "operator" and one.value == ",")
+        parts = groupby(
+            node.children, lambda child: child.type == "operator" and child.value == ","
+        )
         members = [list(part) for is_comma, part in parts if not is_comma]
-        codes = ["".join(one.get_code() for one in member) + "," for member in members]
-        for at, (first, *_) in enumerate(members):
+        codes = ["".join(part.get_code() for part in member) + "," for member in members]
+        for position, (first, *_) in enumerate(members):
             # A call can do without a keyword argument or a starred one, hardly without the others.
             spare = first.type == "argument" and first.children[0].type in ("name", "operator")
             if spare if node.type == "arglist" else len(members) > 1:
-                yield first, node, "".join(codes[:at] + codes[at + 1 :])
+                yield first, node, "".join(codes[:position] + codes[position + 1 :])
 
 
 class RemoveStatement(_Own):
-    """A call or an augmented assignment that is a statement of its own is left out."""
+    """A call or an augmented assignment that is a whole statement is left out."""
 
     def edits(self, node: Node) -> Iterator[Edit]:
         if node.type == "simple_stmt":
@@ -101,16 +103,16 @@ class RemoveStatement(_Own):
 
 
 class DropOperand(_Own):
-    """One operand less in ``a and b`` or ``a or b``."""
+    """One operand fewer in ``a and b`` or ``a or b``."""
 
     def edits(self, node: Node) -> Iterator[Edit]:
         if node.type in ("and_test", "or_test"):
-            codes = [one.get_code() for one in node.children[::2]]
-            for at, one in enumerate(node.children[::2]):
-                rest = f" {node.children[1].value}".join(codes[:at] + codes[at + 1 :])
-                yield one, node, f" ({rest})"
+            codes = [operand.get_code() for operand in node.children[::2]]
+            for position, operand in enumerate(node.children[::2]):
+                rest = f" {node.children[1].value}".join(codes[:position] + codes[position + 1 :])
+                yield operand, node, f" ({rest})"
 
 
 def operators() -> dict[str, type[Operator]]:
     """The operators under their names, as cosmic-ray asks for them."""
-    return {one.__name__: one for one in _Own.__subclasses__()}
+    return {operator.__name__: operator for operator in _Own.__subclasses__()}

@@ -1,11 +1,11 @@
 """What the population command costs: rates of its parts, and whole runs with their memory.
 
     python -m tools.population.bench rates                     one core, in processor time
-    python -m tools.population.bench run NAME SOURCE [OPTION…] a run of the command, whole
+    python -m tools.population.bench run NAME SOURCE [OPTION…] a whole run of the command
 
-Each prints one line of JSON, to be kept: `tools/population/measured.jsonl` has those that
-docs/benchmarks-population.md reports. Times are given twice: as they passed, and as the
-processors' own, which a machine that others use at the same time changes less.
+Each prints one line of JSON; `tools/population/measured.jsonl` holds those that
+docs/benchmarks-population.md reports. Times are given twice: as wall-clock time, and as
+processor time, which depends less on what else runs on the machine.
 """
 
 from __future__ import annotations
@@ -39,25 +39,25 @@ def rates() -> dict[str, Any]:
     from cds_service.population.tables import RESOURCES, database
     from cds_service.settings import Settings
 
-    made: dict[str, Any] = {"what": "rates", "patients": PATIENTS}
+    figures: dict[str, Any] = {"what": "rates", "patients": PATIENTS}
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "in"
         resources = make.write(source, PATIENTS, seed=1, results=100)
         work = Path(folder) / "work"
         work.mkdir()
-        made["resources"] = resources
+        figures["resources"] = resources
 
         def read() -> None:
             for span in Source(source).spans(1 << 40):
                 list(batches_in(source, span, Reader()))
 
-        made["reading_per_s"] = round(resources / _least(read))
+        figures["reading_per_s"] = round(resources / _fastest(read))
 
         def shuffled() -> None:
             (work / "shuffled.json").unlink(missing_ok=True)
             shuffle(source, work, Capacity(1 << 30, 1, 1), lambda *_: None)
 
-        made["reading_and_shuffling_per_s"] = round(resources / _least(shuffled))
+        figures["reading_and_shuffling_per_s"] = round(resources / _fastest(shuffled))
         shuffled_rows = f"read_parquet('{work}/shuffled/*/*/*.parquet')"
         query = f"SELECT {', '.join(RESOURCES)} FROM {shuffled_rows} ORDER BY ALL"  # noqa: S608
         rows = database().execute(query).to_arrow_table()
@@ -69,26 +69,26 @@ def rates() -> dict[str, Any]:
             for row in batch.to_pylist():
                 if row["hook"] and row["info"] + row["warning"] + row["critical"]:
                     with_cards.add(row["patient"])
-        for name, wanted in (("no_card", False), ("cards", True)):
-            mine = rows.filter(
+        for name, expected in (("no_card", False), ("cards", True)):
+            selected = rows.filter(
                 [
-                    (plan.digest("Patient", one) in with_cards) is wanted
-                    for one in rows["patient"].to_pylist()
+                    (plan.digest("Patient", patient) in with_cards) is expected
+                    for patient in rows["patient"].to_pylist()
                 ]
             )
-            batches = mine.to_batches()
-            calls = len(set(mine["patient"].to_pylist()))
+            batches = selected.to_batches()
+            calls = len(set(selected["patient"].to_pylist()))
 
             def evaluated(batches: list[Any] = batches) -> None:
                 for _ in evaluate_partition(batches, plan):
                     pass
 
-            made[f"calls_{name}"] = calls
-            made[f"evaluations_{name}_per_s"] = round(calls / _least(evaluated))
-    return made
+            figures[f"calls_{name}"] = calls
+            figures[f"evaluations_{name}_per_s"] = round(calls / _fastest(evaluated))
+    return figures
 
 
-def _least(work: Callable[[], object]) -> float:
+def _fastest(work: Callable[[], object]) -> float:
     """Processor seconds of the fastest of several rounds."""
     times = []
     for _ in range(ROUNDS):
@@ -110,34 +110,34 @@ def run(name: str, source: str, options: list[str]) -> dict[str, Any]:
         )
         watch = _Watch(process.pid)
         assert process.stderr is not None
-        said = process.stderr.read()
+        progress = process.stderr.read()
         status = process.wait()
-        took = time.monotonic() - began
-        most, each = watch.ended()
+        seconds = time.monotonic() - began
+        memory, each = watch.ended()
         cpu = sum(each)
         if status not in (0, 3):
-            raise SystemExit(f"status {status}: {said[-2000:]}")
+            raise SystemExit(f"status {status}: {progress[-2000:]}")
         summary = json.loads((out / "summary.json").read_text(encoding="utf-8"))
-        written = sum(one.stat().st_size for one in out.glob("*.parquet"))
+        written = sum(file.stat().st_size for file in out.glob("*.parquet"))
     patients = summary["counts"]["patients"]
     return {
-        "what": "run", "name": name, "options": options, "seconds": round(took, 1),
+        "what": "run", "name": name, "options": options, "seconds": round(seconds, 1),
         "processor_seconds": round(cpu, 1),
-        "of_each_process": [round(one, 1) for one in each if one >= 0.05],
+        "of_each_process": [round(cpu_s, 1) for cpu_s in each if cpu_s >= 0.05],
         "processor_ms_per_patient": round(1000 * cpu / patients, 3),
-        "most_memory_mb": most >> 20,
+        "most_memory_mb": memory >> 20,
         "load_before": round(load, 1), "load_after": round(os.getloadavg()[0], 1),
         "patients": patients, "calls": summary["counts"]["calls"],
         "cards": summary["counts"]["cards"],
         "resources": sum(summary["resources"].values()), "parquet_mb": written >> 20,
-        "latency_ms": summary["latency"], "progress": said.splitlines()[-12:],
+        "latency_ms": summary["latency"], "progress": progress.splitlines()[-12:],
     }  # fmt: skip
 
 
 class _Watch:
     """A process and its descendants, looked at twice a second: the most memory they had at once
     (PSS: what each has of its own, and its share of what they share), and their processor time
-    (Spark's are not all waited for, so that the kernel's own sum would lack some)."""
+    (not all of Spark's are waited for, so the kernel's own sum would lack some)."""
 
     def __init__(self, pid: int) -> None:
         self._pid, self._most, self._ended = pid, 0, threading.Event()
@@ -146,7 +146,7 @@ class _Watch:
         self._thread.start()
 
     def ended(self) -> tuple[int, list[float]]:
-        """Bytes, and the seconds of each process, the first one's first; ends the watch."""
+        """Bytes, and the seconds of each process, those of the first one first; ends the watch."""
         self._ended.set()
         self._thread.join()
         return self._most, list(self._times.values())
@@ -154,9 +154,9 @@ class _Watch:
     def _watch(self) -> None:
         while not self._ended.wait(0.5):
             family = list(_family(self._pid))
-            self._most = max(self._most, sum(_share(one) for one in family))
-            for one in family:
-                self._times[one] = _time(one) or self._times.get(one, 0.0)
+            self._most = max(self._most, sum(_share(member) for member in family))
+            for member in family:
+                self._times[member] = _time(member) or self._times.get(member, 0.0)
 
 
 def _family(pid: int) -> Iterator[int]:
@@ -190,13 +190,13 @@ def _share(pid: int) -> int:
 def main() -> None:
     """Measure, and print one line of JSON."""
     what, *rest = sys.argv[1:] or ["rates"]
-    made = rates() if what == "rates" else run(rest[0], rest[1], rest[2:])
-    made |= {
+    figures = rates() if what == "rates" else run(rest[0], rest[1], rest[2:])
+    figures |= {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "python": platform.python_version(), "processors": os.cpu_count(),
         "machine_gb": os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") >> 30,
     }  # fmt: skip
-    print(json.dumps(made))
+    print(json.dumps(figures))
 
 
 if __name__ == "__main__":

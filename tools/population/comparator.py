@@ -24,7 +24,7 @@ RULES = {
 
 
 def main(source: str, run: str) -> None:
-    """Print seconds of loading and asking, and each pair of answers with its count."""
+    """Print the seconds for loading and asking, and each pair of answers with its count."""
     cql = import_module("fhir4ds.cql")
     database = import_module("fhir4ds").create_connection()
     began = time.process_time()
@@ -33,26 +33,26 @@ def main(source: str, run: str) -> None:
     library = Path(__file__).with_name("three_rules.cql")
     columns = {rule.replace("-", "_"): name for rule, name in RULES.items()}
     rows = cql.evaluate_measure(str(library), database, columns).to_dict("records")
-    asked = time.process_time()
+    answered = time.process_time()
     theirs = {row["patient_id"]: row for row in rows}
     answers = database.execute(
         "SELECT patient, rule, answer, because FROM read_parquet(?) WHERE list_contains(?, rule)",
         [f"{run}/evaluations.parquet", list(RULES)],
     ).fetchall()
     pairs: dict[str, Counter[str]] = {rule: Counter() for rule in RULES}
-    unlike: dict[str, Counter[str]] = {rule: Counter() for rule in RULES}
+    different: dict[str, Counter[str]] = {rule: Counter() for rule in RULES}
     for patient, rule, answer, because in answers:
         row = theirs.get(patient)
-        said = "no row" if row is None else str(bool(row[rule.replace("-", "_")])).lower()
-        pairs[rule][f"{answer} / {said}"] += 1
-        if (answer == "fired") != (said == "true"):
-            unlike[rule][f"{answer} / {said}: {'; '.join(because)}"] += 1
+        their_answer = "no row" if row is None else str(bool(row[rule.replace("-", "_")])).lower()
+        pairs[rule][f"{answer} / {their_answer}"] += 1
+        if (answer == "fired") != (their_answer == "true"):
+            different[rule][f"{answer} / {their_answer}: {'; '.join(because)}"] += 1
     print(
         json.dumps(
             {
                 "what": "comparator", "resources": resources, "patients": len(theirs),
-                "loading_s": round(loaded - began, 1), "asking_s": round(asked - loaded, 1),
-                "answers": pairs, "unlike": {k: v.most_common(8) for k, v in unlike.items()},
+                "loading_s": round(loaded - began, 1), "asking_s": round(answered - loaded, 1),
+                "answers": pairs, "unlike": {k: v.most_common(8) for k, v in different.items()},
             }
         )
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""The example reports of the documents, made again: needs Chromium for the picture.
+"""Makes the example reports of the documents again: needs Chromium for the picture.
 
     python -m tools.population.examples [SYNTHEA]
 
@@ -33,36 +33,38 @@ cannot_tell_percent = 30
 
 
 def example(name: str, source: Path, folder: Path, options: list[str], sites: str) -> None:
-    """Run the command, and keep its report and its counts in docs/examples."""
-    told = CliRunner().invoke(
+    """Run the command, and save its report and its counts in docs/examples."""
+    result = CliRunner().invoke(
         cds_service,
         ["population", str(source), "--out", str(folder), *options],
         env={"CDS_SITES": sites},
     )
-    if told.exit_code not in (0, 3):
-        raise SystemExit(told.output)
+    if result.exit_code not in (0, 3):
+        raise SystemExit(result.output)
     shutil.copyfile(folder / "report.html", DOCS / "examples" / f"{name}.html")
     summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     if "compared" in summary:
         del summary["compared"]["rows"][20:]  # there are thousands
-    kept = json.dumps(summary, indent=1, ensure_ascii=False) + "\n"
-    (DOCS / "examples" / f"{name}.json").write_text(kept, encoding="utf-8")
+    text = json.dumps(summary, indent=1, ensure_ascii=False) + "\n"
+    (DOCS / "examples" / f"{name}.json").write_text(text, encoding="utf-8")
 
 
 def main() -> None:
-    """Make them in a folder that is removed, and draw the first screen of the first."""
+    """Make them in a temporary folder, and take a picture of the first screen of the first."""
     with tempfile.TemporaryDirectory() as folder:
-        here = Path(folder)
-        (here / "sites.toml").write_text(SITES, encoding="utf-8")
-        make.write(here / "export", 10_000, seed=1, results=45)
-        compared = ["--compare", "careful"]
-        example("synthetic-10000", here / "export", here / "a", compared, str(here / "sites.toml"))
+        work = Path(folder)
+        (work / "sites.toml").write_text(SITES, encoding="utf-8")
+        make.write(work / "export", 10_000, seed=1, results=45)
+        comparison = ["--compare", "careful"]
+        example(
+            "synthetic-10000", work / "export", work / "a", comparison, str(work / "sites.toml")
+        )
         if sys.argv[1:]:
-            example("synthea-30", Path(sys.argv[1]), here / "b", [], "")
+            example("synthea-30", Path(sys.argv[1]), work / "b", [], "")
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
             page = browser.new_page(viewport={"width": 1200, "height": 780})
-            page.goto((here / "a" / "report.html").as_uri())
+            page.goto((work / "a" / "report.html").as_uri())
             page.screenshot(path=DOCS / "images" / "population-report.png")
             browser.close()
 

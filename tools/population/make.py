@@ -3,7 +3,7 @@
     python tools/population/make.py FOLDER --patients 10000
 
 The same seed gives the same bytes. None of it is a real person; rates are chosen so that each
-kind of gap is met, not to be those of a hospital.
+kind of gap occurs, not to match those of a hospital.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ PROBLEMS = ("essential hypertension", "chronic kidney disease stage 4", "cirrhos
 
 
 def patient(number: int, seed: int, results: int) -> Iterator[Json]:
-    """Everything of one patient, each resource once or, with a late change, twice."""
+    """All resources of one patient, each once or, if it was changed late, twice."""
     draw = random.Random(f"{seed}/{number}")  # noqa: S311  # made-up data, the same each time
     name = f"s{number:07}"
     subject = {"reference": f"Patient/{name}"}
@@ -62,23 +62,23 @@ def patient(number: int, seed: int, results: int) -> Iterator[Json]:
         yield person
     for visit in range(draw.choice((1, 1, 2, 2, 3, 6))):
         yield _encounter(draw, name, subject, visit)
-    problems = [one for one in PROBLEMS if draw.random() < 0.12]
+    problems = [problem for problem in PROBLEMS if draw.random() < 0.12]
     if draw.random() < 0.25:
         problems.append("nocturnal leg cramps")
     if pregnant:
         problems.append("pregnant")
     if draw.random() < 0.02:
         problems.append("acute kidney injury")
-    for place, words in enumerate(problems):
-        yield _condition(draw, f"{name}-c{place}", subject, words)
+    for index, words in enumerate(problems):
+        yield _condition(draw, f"{name}-c{index}", subject, words)
     aki = "acute kidney injury" in problems
-    for place in range(results):
-        made = _result(draw, f"{name}-o{place}", subject, aki)
-        yield made
+    for index in range(results):
+        result = _result(draw, f"{name}-o{index}", subject, aki)
+        yield result
         if draw.random() < 0.01:
-            yield {**made, "meta": {"lastUpdated": "2026-08-01T00:00:00Z"}}
-    for place, drug in enumerate(one for one in DRUGS if draw.random() < 0.15):
-        yield _request(draw, f"{name}-m{place}", subject, drug)
+            yield {**result, "meta": {"lastUpdated": "2026-08-01T00:00:00Z"}}
+    for index, drug in enumerate(drug_name for drug_name in DRUGS if draw.random() < 0.15):
+        yield _request(draw, f"{name}-m{index}", subject, drug)
     if draw.random() < 0.2:
         yield {
             "resourceType": "ServiceRequest", "id": f"{name}-q", "status": "active",
@@ -92,83 +92,83 @@ def _encounter(draw: random.Random, name: str, subject: Json, visit: int) -> Jso
     inpatient = draw.random() < 0.15
     start = START + timedelta(minutes=draw.randint(0, DAYS * 1440))
     end = start + (timedelta(days=draw.randint(1, 9)) if inpatient else timedelta(minutes=30))
-    made: Json = {
+    encounter: Json = {
         "resourceType": "Encounter", "id": f"{name}-e{visit}", "subject": subject,
         "status": "cancelled" if draw.random() < 0.03 else "finished",
         "class": {"code": "IMP" if inpatient else "AMB"},
         "period": {"start": _text(start), "end": _text(end)},
     }  # fmt: skip
     if draw.random() < 0.95:
-        who = {"reference": f"Practitioner/d{draw.randint(1, 40)}"}
-        made["participant"] = [{"individual": who}]
+        clinician = {"reference": f"Practitioner/d{draw.randint(1, 40)}"}
+        encounter["participant"] = [{"individual": clinician}]
     if draw.random() < 0.01:
-        del made["period"]
-    return made
+        del encounter["period"]
+    return encounter
 
 
 def _condition(draw: random.Random, name: str, subject: Json, words: str) -> Json:
-    made: Json = {
+    condition: Json = {
         "resourceType": "Condition", "id": name, "subject": subject, "code": {"text": words},
         "clinicalStatus": {"coding": [{"code": "active"}]},
     }  # fmt: skip
     kind = draw.random()
     if kind < 0.85:
-        made["recordedDate"] = _when(draw, DAYS, 700)
+        condition["recordedDate"] = _when(draw, DAYS, 700)
     elif kind < 0.95:
-        made["onsetDateTime"] = _when(draw, DAYS, 700)[:10]
+        condition["onsetDateTime"] = _when(draw, DAYS, 700)[:10]
     if draw.random() < 0.1:
-        made["clinicalStatus"] = {"coding": [{"code": "resolved"}]}
+        condition["clinicalStatus"] = {"coding": [{"code": "resolved"}]}
         if draw.random() < 0.5:
-            made["abatementDateTime"] = _when(draw, DAYS)
-    return made
+            condition["abatementDateTime"] = _when(draw, DAYS)
+    return condition
 
 
 def _result(draw: random.Random, name: str, subject: Json, aki: bool) -> Json:
-    taken = START + timedelta(minutes=draw.randint(-360 * 1440, DAYS * 1440))
+    drawn_at = START + timedelta(minutes=draw.randint(-360 * 1440, DAYS * 1440))
     code = draw.choice((*LABS, *UNRELATED))
     unit, usual, spread, decimals = LABS.get(code, ("1", 70.0, 8.0, 0))
     value = round(
         max(0.0, draw.gauss(usual, spread)) * (3 if aki and code == "2160-0" else 1), decimals
     )
-    made: Json = {
+    result: Json = {
         "resourceType": "Observation", "id": name, "status": "final", "subject": subject,
         "code": {"coding": [{"system": "http://loinc.org", "code": code}]},
-        "effectiveDateTime": _text(taken),
-        "issued": _text(taken + timedelta(minutes=draw.randint(20, 600))),
+        "effectiveDateTime": _text(drawn_at),
+        "issued": _text(drawn_at + timedelta(minutes=draw.randint(20, 600))),
         "valueQuantity": {"value": value, "unit": unit, "code": unit,
                           "system": "http://unitsofmeasure.org"},
     }  # fmt: skip
     gap = draw.random()
     if gap < 0.02:
-        made["valueQuantity"] = {"value": value}
+        result["valueQuantity"] = {"value": value}
     elif gap < 0.03:
-        del made["effectiveDateTime"], made["issued"]
+        del result["effectiveDateTime"], result["issued"]
     elif gap < 0.05:
-        made["code"] = {"text": "Potassium (local panel)"}
+        result["code"] = {"text": "Potassium (local panel)"}
     elif gap < 0.06:
-        made["note"] = [{"text": "Specimen haemolysed"}]
+        result["note"] = [{"text": "Specimen haemolysed"}]
     elif gap < 0.07:
-        made["effectiveDateTime"] = made["effectiveDateTime"][:10]
-        del made["issued"]
+        result["effectiveDateTime"] = result["effectiveDateTime"][:10]
+        del result["issued"]
     elif gap < 0.08:
-        made["valueQuantity"] = {"value": value, "unit": "units"}
+        result["valueQuantity"] = {"value": value, "unit": "units"}
     elif gap < 0.09:
-        made["status"] = "corrected"
-    return made
+        result["status"] = "corrected"
+    return result
 
 
 def _request(draw: random.Random, name: str, subject: Json, drug: str) -> Json:
-    made: Json = {
+    request: Json = {
         "resourceType": "MedicationRequest", "id": name, "intent": "order", "subject": subject,
         "status": draw.choice(("active", "active", "completed", "stopped")),
         "medicationCodeableConcept": {"text": drug}, "authoredOn": _when(draw, DAYS, 300),
         "requester": {"reference": f"Practitioner/d{draw.randint(1, 40)}"},
     }  # fmt: skip
-    if made["status"] != "active" and draw.random() < 0.6:
-        made["dispenseRequest"] = {"validityPeriod": {"end": _when(draw, DAYS)}}
+    if request["status"] != "active" and draw.random() < 0.6:
+        request["dispenseRequest"] = {"validityPeriod": {"end": _when(draw, DAYS)}}
     if draw.random() < 0.02:
-        del made["authoredOn"]
-    return made
+        del request["authoredOn"]
+    return request
 
 
 def _when(draw: random.Random, after: int, before: int = 0) -> str:
@@ -186,12 +186,12 @@ def write(folder: Path, patients: int, seed: int, results: int) -> int:
     with ExitStack() as stack:
         files: dict[str, Any] = {}
         for number in range(patients):
-            for one in patient(number, seed, results):
-                kind = one["resourceType"]
+            for resource in patient(number, seed, results):
+                kind = resource["resourceType"]
                 if kind not in files:
                     path = folder / f"{kind}.000.ndjson"
                     files[kind] = stack.enter_context(path.open("w", encoding="utf-8"))
-                line = json.dumps(one, separators=(",", ":"))
+                line = json.dumps(resource, separators=(",", ":"))
                 count += 1
                 files[kind].write((line[:-20] if count % 5000 == 0 else line) + "\n")
     return count
@@ -204,9 +204,9 @@ def main() -> None:
     parser.add_argument("--patients", type=int, default=1000)
     parser.add_argument("--results", type=int, default=40, help="results of each patient")
     parser.add_argument("--seed", type=int, default=1)
-    asked = parser.parse_args()
-    count = write(asked.folder, asked.patients, asked.seed, asked.results)
-    print(f"{count:,} resources of {asked.patients:,} patients in {asked.folder}")
+    options = parser.parse_args()
+    count = write(options.folder, options.patients, options.seed, options.results)
+    print(f"{count:,} resources of {options.patients:,} patients in {options.folder}")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """``python -m tools.sandbox CHECKOUT``: the CDS Hooks sandbox, its FHIR server and our service.
 
 CHECKOUT is a checkout of https://github.com/cds-hooks/sandbox. It is built with npm unless it was
-built before. Everything listens on loopback and ends with Ctrl-C.
+built before. Everything listens on loopback only and ends with Ctrl-C.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _START_S = 30.0
 
 class _Quiet(SimpleHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
-        """Say nothing of each file."""
+        """Log nothing."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -40,31 +40,31 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--page-port", type=int, default=PAGE_PORT)
     parser.add_argument("--fhir-port", type=int, default=FHIR_PORT)
     parser.add_argument("--service-port", type=int, default=SERVICE_PORT)
-    asked = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
-        pages = built(asked.checkout)
-        fhir = Server(Records(datetime.now().astimezone().date()), asked.fhir_port)
+        pages = built(options.checkout)
+        fhir = Server(Records(datetime.now().astimezone().date()), options.fhir_port)
         page = ThreadingHTTPServer(
-            ("127.0.0.1", asked.page_port), partial(_Quiet, directory=str(pages))
+            ("127.0.0.1", options.page_port), partial(_Quiet, directory=str(pages))
         )
     except (OSError, ValueError) as error:
         print(f"sandbox: {error}", file=sys.stderr)
         return 1
     for server in (fhir, page):
         threading.Thread(target=server.serve_forever, daemon=True).start()
-    fhir_base = f"http://localhost:{asked.fhir_port}{BASE}"
-    origin = f"http://localhost:{asked.page_port}"
+    fhir_base = f"http://localhost:{options.fhir_port}{BASE}"
+    origin = f"http://localhost:{options.page_port}"
     service = subprocess.Popen(
         [sys.executable, "-m", "cds_service", "serve", "--workers", "1",
-         "--port", str(asked.service_port)],
+         "--port", str(options.service_port)],
         env=_environment(fhir_base, origin),
     )  # fmt: skip
     try:
-        if not _answers(f"http://127.0.0.1:{asked.service_port}/healthz", service):
+        if not _answers(f"http://127.0.0.1:{options.service_port}/healthz", service):
             print("sandbox: the service did not start; see above.", file=sys.stderr)
             return 1
-        print(_addresses(origin, fhir_base, asked.service_port, fhir.records), flush=True)
+        print(_addresses(origin, fhir_base, options.service_port, fhir.records), flush=True)
         return service.wait()
     except KeyboardInterrupt:
         return 0
@@ -96,10 +96,10 @@ def built(checkout: Path) -> Path:
 
 
 def _environment(fhir_base: str, origin: str) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("CDS_")}
+    others = {name: value for name, value in os.environ.items() if not name.startswith("CDS_")}
     own = {name: value for name, value in os.environ.items() if name.startswith("CDS_")}
     return {
-        **kept,
+        **others,
         "CDS_DATABASE_URL": "sqlite:///sandbox.db",
         **own,
         "CDS_FHIR_SERVERS": fhir_base,

@@ -22,7 +22,7 @@ _TYPE = re.compile(r"[A-Z][A-Za-z]{2,40}")
 
 
 class Records:
-    """What is on file, by type, without drafts. Dates are moved so that the fixtures' day is
+    """The records on file, by type, without drafts. Dates are shifted so that the fixtures' day is
     ``today``: a result from yesterday stays one."""
 
     def __init__(self, today: date) -> None:
@@ -30,9 +30,9 @@ class Records:
         self.patients: list[tuple[str, str, str]] = []  # id, title, story
         folders = patient_folders(chosen_topics(read_settings()))
         for fixture in fixture_patients(folders).values():
-            moved = today - date.fromisoformat(fixture.as_of[:10])
+            by = today - date.fromisoformat(fixture.as_of[:10])
             for entry in json.loads(fixture.bundle())["entry"]:
-                resource = _moved(entry["resource"], moved)
+                resource = _shifted(entry["resource"], by)
                 if resource["resourceType"] == "Patient":
                     self.patients.append((resource["id"], fixture.title, fixture.story))
                     resource.setdefault("name", [{"text": fixture.title, "family": fixture.title}])
@@ -41,42 +41,47 @@ class Records:
 
     def read(self, kind: str, identity: str) -> Json | None:
         """One resource, or None."""
-        return next((one for one in self._by_type.get(kind, ()) if one["id"] == identity), None)
+        return next(
+            (resource for resource in self._by_type.get(kind, ()) if resource["id"] == identity),
+            None,
+        )
 
-    def search(self, kind: str, asked: Mapping[str, str]) -> Json:
-        """All that fits, as one page; the newest results first."""
-        found = [one for one in self._by_type.get(kind, ()) if _fits(one, asked)]
-        found.sort(key=lambda one: str(one.get("effectiveDateTime", "")), reverse=True)
+    def search(self, kind: str, parameters: Mapping[str, str]) -> Json:
+        """All that match, on one page; the newest results first."""
+        matches = [
+            resource for resource in self._by_type.get(kind, ()) if _matches(resource, parameters)
+        ]
+        matches.sort(key=lambda resource: str(resource.get("effectiveDateTime", "")), reverse=True)
         return {
             "resourceType": "Bundle",
             "type": "searchset",
-            "total": len(found),
-            "entry": [{"resource": one, "search": {"mode": "match"}} for one in found],
+            "total": len(matches),
+            "entry": [{"resource": resource, "search": {"mode": "match"}} for resource in matches],
         }
 
 
-def _moved(value: Any, by: timedelta, name: str = "") -> Any:
+def _shifted(value: Any, by: timedelta, name: str = "") -> Any:
     if isinstance(value, dict):
-        return {key: _moved(member, by, key) for key, member in value.items()}
+        return {key: _shifted(member, by, key) for key, member in value.items()}
     if isinstance(value, list):
-        return [_moved(member, by, name) for member in value]
+        return [_shifted(member, by, name) for member in value]
     if isinstance(value, str) and name != "birthDate" and _DAY.match(value):
         return (date.fromisoformat(value[:10]) + by).isoformat() + value[10:]
     return value
 
 
-def _fits(resource: Json, asked: Mapping[str, str]) -> bool:
-    patient = asked.get("patient") or asked.get("subject")
+def _matches(resource: Json, parameters: Mapping[str, str]) -> bool:
+    patient = parameters.get("patient") or parameters.get("subject")
     if patient is not None:
         holder = resource.get("subject") or resource.get("patient") or {}
         if holder.get("reference") != f"Patient/{patient.removeprefix('Patient/')}":
             return False
-    if (status := asked.get("status")) and resource.get("status") not in status.split(","):
+    if (status := parameters.get("status")) and resource.get("status") not in status.split(","):
         return False
-    since = asked.get("date", "")
+    since = parameters.get("date", "")
     if since.startswith("ge") and str(resource.get("effectiveDateTime", "")) < since[2:]:
         return False
-    if (codes := asked.get("code")) is not None:
+    if (codes := parameters.get("code")) is not None:
         return not set(_codes(resource)).isdisjoint(codes.split(","))
     return True
 
@@ -111,29 +116,29 @@ class _Handler(BaseHTTPRequestHandler):
         length = int(self.headers.get("Content-Length") or 0)
         if not 0 <= length <= MOST_READ:
             self.close_connection = True
-            return self._refused(413)
+            return self._refuse(413)
         query = self.rfile.read(length).decode(errors="replace")
         path = urlsplit(self.path).path
         if not path.endswith("/_search"):
-            return self._refused(405)
+            return self._refuse(405)
         return self._answer(path.removesuffix("/_search"), query)
 
     def _answer(self, path: str, query: str) -> None:
         records = self.server.records
         kind, _, identity = path.removeprefix(f"{BASE}/").partition("/")
         if not path.startswith(f"{BASE}/") or not (kind == "metadata" or _TYPE.fullmatch(kind)):
-            self._refused(404)
+            self._refuse(404)
         elif kind == "metadata":
             self._send(200, {"resourceType": "CapabilityStatement", "status": "active",
                              "kind": "instance", "fhirVersion": "4.0.1", "format": ["json"],
                              "date": date.today().isoformat()})  # fmt: skip  # noqa: DTZ011
         elif identity:
-            found = records.read(kind, unquote(identity))
-            self._send(200, found) if found else self._refused(404)
+            resource = records.read(kind, unquote(identity))
+            self._send(200, resource) if resource else self._refuse(404)
         else:
             self._send(200, records.search(kind, dict(parse_qsl(query))))
 
-    def _refused(self, status: int) -> None:
+    def _refuse(self, status: int) -> None:
         issue = {"severity": "error", "code": "not-found" if status == 404 else "processing"}
         self._send(status, {"resourceType": "OperationOutcome", "issue": [issue]})
 
@@ -150,4 +155,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
-        """Say nothing of each request."""
+        """Log nothing."""
