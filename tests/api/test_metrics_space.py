@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from tests.testing.programs import ran
+from tests.testing.programs import run_program
 
 _COUNT = """
 import errno, os, sys
@@ -50,7 +50,7 @@ with metrics_files.shared_folder():
 
 def _counted(how: str, tmp_path: Path) -> list[str]:
     environ = {**os.environ, "TMPDIR": str(tmp_path)}
-    program = ran("-c", _COUNT, how, folder=tmp_path, environ=environ)
+    program = run_program("-c", _COUNT, how, folder=tmp_path, environ=environ)
     assert program.returncode == 0, program.stderr
     return program.stdout.split()
 

@@ -31,7 +31,7 @@ from tests.api.minimal_service import (
     potassium,
     prefetch,
 )
-from tests.testing.programs import ran
+from tests.testing.programs import run_program
 
 Make = Callable[..., FlaskClient]
 
@@ -135,7 +135,8 @@ def test_every_worker_reports_the_counts_of_all_workers(tmp_path: Path) -> None:
     )
     environ = os.environ | {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
     shown = [
-        ran("-c", program, count, folder=tmp_path, environ=environ).stdout for count in ("2", "3")
+        run_program("-c", program, count, folder=tmp_path, environ=environ).stdout
+        for count in ("2", "3")
     ]
 
     assert 'cds_fhir_fetches_total{state="given"} 5.0' in shown[1]

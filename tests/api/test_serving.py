@@ -23,7 +23,7 @@ from cds_service.serving.server import refuse_unguarded, with_public_url
 from cds_service.settings import read_settings
 from cds_service.trust.inspect import make_key_pair, sign_token
 from tests.api.minimal_service import VIEW, body
-from tests.testing.programs import Program, ran
+from tests.testing.programs import Program, run_program
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 20
@@ -365,7 +365,7 @@ def test_an_address_in_use_is_reported_in_one_line(
         occupied.listen()
         folder = tmp_path / "second"
         folder.mkdir()
-        second = ran(
+        second = run_program(
             "tests.api.serving_program", "127.0.0.1", str(occupied.getsockname()[1]), "1",
             folder=folder, environ=os.environ | {"PYTHONPATH": str(ROOT)}, timeout=PATIENCE_S,
         )  # fmt: skip

@@ -21,7 +21,7 @@ from tests.feedback.conftest import (
     shared_postgres,
     sqlite_url,
 )
-from tests.testing.programs import Program, ran
+from tests.testing.programs import Program, run_program
 from tests.testing.serving import PATIENCE_S, Service
 
 __all__ = ["cluster", "database_url", "empty_postgres", "postgres_server", "shared_postgres",
@@ -103,7 +103,7 @@ def _topics(instance: Instance, ehr: Client) -> list[str]:
 def _reported(folder: Path, url: str) -> int:
     """What ``cds-service report`` counts, from a third process."""
     environ = os.environ | {"CDS_DATABASE_URL": url}
-    program = ran("cds_service", "report", "--json", folder=folder, environ=environ)
+    program = run_program("cds_service", "report", "--json", folder=folder, environ=environ)
     assert program.returncode == 0, program.stderr
     total: int = json.loads(program.stdout)["total"]
     return total

@@ -52,7 +52,7 @@ def test_the_sample_card_of_the_readme_is_the_real_one() -> None:
     shown = json.loads(re.findall(r"```json\n(.*?)```", README, re.DOTALL)[0])["cards"][0]
     (request,) = re.findall(r"-d @(\S+)", README)
     words = ("evaluate", request, "--as-of", "2026-11-23", "--json")
-    process = programs.ran("cds_service", *words, folder=ROOT, environ=os.environ)
+    process = programs.run_program("cds_service", *words, folder=ROOT, environ=os.environ)
     assert process.returncode == 0, process.stderr
     (card,) = (
         card

@@ -35,7 +35,7 @@ from tests.population.export import (
     subject,
     write,
 )
-from tests.testing.programs import Program, ran
+from tests.testing.programs import Program, run_program
 
 WHO = ("p1", "p2", "p3")
 
@@ -339,7 +339,7 @@ def test_a_killed_run_resumes_without_a_lost_or_duplicate_row(tmp_path: Path) ->
         outcome(source, tmp_path / "out", **same)
     with pytest.raises(BadRequest, match="other options"):
         outcome(source, tmp_path / "out", **same, at="2026-01-01", resume=True)
-    again = ran(
+    again = run_program(
         "cds_service", *words, "--resume", "--workers", "1", folder=tmp_path, environ=os.environ
     )
     assert again.returncode == 0, again.stderr

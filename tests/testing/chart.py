@@ -45,7 +45,7 @@ ANALYTES = {
 class Chart:
     """One patient's resources under construction; every method returns the same chart.
 
-    ``born`` None leaves out the birth date. ``more`` replaces or adds elements.
+    ``born=None`` leaves out the birth date. ``more`` replaces or adds elements.
     """
 
     def __init__(
@@ -56,12 +56,12 @@ class Chart:
         self.resources: list[Json] = []
         self.drafts: list[Json] = []
 
-    def _add(self, made: Json, name: str, more: Json, place: list[Json] | None = None) -> Chart:
-        taken = {one["id"] for one in (*self.resources, *self.drafts)}
-        number = next(n for n in count(1) if f"{name}-{n}" not in taken)
-        kind = made.pop("resourceType")
-        added = fhir.resource(kind, made | {"id": f"{name}-{number}"}, more)
-        (self.resources if place is None else place).append(added)
+    def _add(self, elements: Json, name: str, more: Json, to: list[Json] | None = None) -> Chart:
+        used = {resource["id"] for resource in (*self.resources, *self.drafts)}
+        number = next(n for n in count(1) if f"{name}-{n}" not in used)
+        kind = elements.pop("resourceType")
+        resource = fhir.resource(kind, elements | {"id": f"{name}-{number}"}, more)
+        (self.resources if to is None else to).append(resource)
         return self
 
     def result(self, analyte: str, text: str, when: str, **more: Any) -> Chart:
@@ -69,20 +69,20 @@ class Chart:
         code, display = ANALYTES[analyte]
         number, unit = text.split(" ", 1)
         value = number.lstrip("<>=")
-        made = fhir.lab(
+        lab = fhir.lab(
             code, float(value) if "." in value else int(value), unit, when, of=self.id,
             comparator=number[: -len(value)], code=concept(display, (LOINC, code), display=display),
         )  # fmt: skip
-        made["valueQuantity"]["unit"] = unit.replace("{1.73_m2}", "1.73m2")
-        return self._add(made, analyte.replace(" ", "-").replace("_", "-"), more)
+        lab["valueQuantity"]["unit"] = unit.replace("{1.73_m2}", "1.73m2")
+        return self._add(lab, analyte.replace(" ", "-").replace("_", "-"), more)
 
     def has(
         self, text: str, code: str = "", system: str = SNOMED, *, status: str = "active",
         verification: str = "confirmed", **more: Any,
     ) -> Chart:  # fmt: skip
         """A condition on the problem list."""
-        made = fhir.condition(status=status, verification=verification, of=self.id)
-        return self._add(made | {"code": _named(text, code, system)}, "condition", more)
+        condition = fhir.condition(status=status, verification=verification, of=self.id)
+        return self._add(condition | {"code": _named(text, code, system)}, "condition", more)
 
     def takes(self, text: str, code: str = "", **more: Any) -> Chart:
         """An active prescription."""
@@ -90,9 +90,9 @@ class Chart:
 
     def states(self, text: str, code: str = "", **more: Any) -> Chart:
         """A medication that the patient reports taking."""
-        made = fhir.statement(text, of=self.id, dateAsserted="2026-10-01")
-        made["medicationCodeableConcept"] = _named(text, code, RXNORM)
-        return self._add(made, "statement", more)
+        statement = fhir.statement(text, of=self.id, dateAsserted="2026-10-01")
+        statement["medicationCodeableConcept"] = _named(text, code, RXNORM)
+        return self._add(statement, "statement", more)
 
     def allergic(self, text: str, **more: Any) -> Chart:
         """An active allergy."""
@@ -100,35 +100,35 @@ class Chart:
 
     def ordered(self, text: str, code: str = "", system: str = LOINC, **more: Any) -> Chart:
         """An active order of a test."""
-        made = fhir.order(text, of=self.id, authoredOn="2026-11-20")
-        return self._add(made | {"code": _named(text, code, system)}, "order", more)
+        order = fhir.order(text, of=self.id, authoredOn="2026-11-20")
+        return self._add(order | {"code": _named(text, code, system)}, "order", more)
 
     def drafts_drug(self, text: str, code: str = "", *, reason: str = "", **more: Any) -> Chart:
         """A drug being ordered, selected."""
-        made = self._drug(text, code, "2026-11-23") | {"status": "draft"} | _because(reason)
-        return self._add(made, "draft", more, self.drafts)
+        draft = self._drug(text, code, "2026-11-23") | {"status": "draft"} | _because(reason)
+        return self._add(draft, "draft", more, self.drafts)
 
     def drafts_test(
         self, text: str, code: str = "", system: str = LOINC, *, reason: str = "", **more: Any
     ) -> Chart:
         """A test or procedure being ordered, selected."""
-        made = fhir.order(text, of=self.id, authoredOn=None, status="draft") | _because(reason)
-        return self._add(made | {"code": _named(text, code, system)}, "draft", more, self.drafts)
+        draft = fhir.order(text, of=self.id, authoredOn=None, status="draft") | _because(reason)
+        return self._add(draft | {"code": _named(text, code, system)}, "draft", more, self.drafts)
 
     def _drug(self, text: str, code: str, when: str) -> Json:
-        made = fhir.prescription(text, of=self.id, authoredOn=when)
-        return made | {"medicationCodeableConcept": _named(text, code, RXNORM)}
+        prescription = fhir.prescription(text, of=self.id, authoredOn=when)
+        return prescription | {"medicationCodeableConcept": _named(text, code, RXNORM)}
 
     def of(self, kind: str) -> list[Json]:
         """The resources of one type."""
-        return [one for one in self.resources if one["resourceType"] == kind]
+        return [resource for resource in self.resources if resource["resourceType"] == kind]
 
     def bundle(self) -> Json:
         """Everything, drafts included, as one collection."""
         return fhir.collection(self.patient, *self.resources, *self.drafts)
 
     def prefetch(self) -> Json:
-        """Every key that discovery asks for; `encounter` cannot be filled without an id."""
+        """Every key that discovery requests; `encounter` cannot be filled without an id."""
         return fhir.prefetched(self.patient, *self.resources)
 
     def view(self) -> Json:

@@ -15,7 +15,7 @@ ODD: tuple[Any, ...] = (
     "2024-13-45", "9999-12-31T23:59:60Z", "0000-00-00", "-5", "1e400", "Patient/" + "x" * 300,
     [], {}, [[]], {"": ""}, [None], {"resourceType": "Bundle"}, {"resourceType": 7},
     {"reference": "#"}, {"value": "7", "unit": None}, {"coding": "x"}, ["Patient/p1"] * 3,
-    # What rules look at.
+    # What rules read.
     6.8, "unknown", "2026-11-26", "2026-11-26T08:00:00Z", "2030-01-01", "2026-02-31", "2026", "<",
     ">=", "mmol/L", "mg/dL", "no leg cramps", "quinine", "muscle cramp", "entered-in-error",
     "preliminary", "final", "haemolysed", {"reference": "Patient/other"}, {"text": "hypokalaemia"},
@@ -59,28 +59,28 @@ def damaged(dice: Dice, original: Any, changes: int) -> tuple[Any, list[str]]:
 
 
 def damaged_bytes(dice: Dice, body: bytes) -> tuple[bytes, str]:
-    """The bytes of a request damaged in one way, and the name of that way."""
+    """The bytes of a request, damaged in one way, and the name of that way."""
     name = dice.choice(tuple(_SPOILS))
     return _SPOILS[name](dice, body, dice.randrange(len(body) + 1)), name
 
 
-def written(dice: Dice, tree: Any) -> bytes:
-    """As JSON, with or without escapes; single surrogates are kept."""
+def as_json(dice: Dice, tree: Any) -> bytes:
+    """As JSON, with or without escapes; lone surrogates are kept."""
     text = json.dumps(tree, ensure_ascii=dice.random() < 0.5, separators=(",", ":"))
     return text.encode("utf-8", "surrogatepass")
 
 
 def _places(tree: Any) -> list[tuple[Any, Any]]:
     """Every (container, key) of the tree, at most 20,000."""
-    found: list[tuple[Any, Any]] = []
-    open_ = [tree]
-    while open_ and len(found) < 20_000:
-        one = open_.pop()
-        indices = range(len(one)) if isinstance(one, list) else ()
-        for key in list(one) if isinstance(one, dict) else indices:
-            found.append((one, key))
-            open_.append(one[key])
-    return found
+    places: list[tuple[Any, Any]] = []
+    unvisited = [tree]
+    while unvisited and len(places) < 20_000:
+        container = unvisited.pop()
+        indices = range(len(container)) if isinstance(container, list) else ()
+        for key in list(container) if isinstance(container, dict) else indices:
+            places.append((container, key))
+            unvisited.append(container[key])
+    return places
 
 
 def _drop(_dice: Dice, holder: Any, key: Any, _places: Any) -> None:
@@ -92,11 +92,11 @@ def _replace(dice: Dice, holder: Any, key: Any, _places: Any) -> None:
 
 
 def _duplicate(dice: Dice, holder: Any, key: Any, _places: Any) -> None:
-    again = json.loads(json.dumps(holder[key]))  # copy.deepcopy goes less deep
+    duplicate = json.loads(json.dumps(holder[key]))  # copy.deepcopy does not go as deep
     if isinstance(holder, list):
-        holder.extend([again] * dice.choice((1, 3)))
+        holder.extend([duplicate] * dice.choice((1, 3)))
     else:
-        holder[f"{key}2"] = again
+        holder[f"{key}2"] = duplicate
 
 
 def _deepen(dice: Dice, holder: Any, key: Any, _places: Any) -> None:
@@ -110,23 +110,23 @@ def _swap_type(dice: Dice, holder: Any, key: Any, _places: Any) -> None:
     if isinstance(value, str):
         choices += [len(value), value.upper(), value[: len(value) // 2], value[::-1]]
     elif isinstance(value, list):
-        choices += [value[0] if value else None, {str(at): one for at, one in enumerate(value)}]
+        choices += [value[0] if value else None, {str(n): item for n, item in enumerate(value)}]
     elif isinstance(value, int | float):
         choices += [-value, value * 1_000_000, value / 2, value * 2, round(value * 0.8, 2)]
     holder[key] = dice.choice(choices)
 
 
 def _exchange(dice: Dice, holder: Any, key: Any, places: Any) -> None:
-    other, there = dice.choice(places)
-    one, two = copy.deepcopy(holder[key]), copy.deepcopy(other[there])
-    holder[key], other[there] = two, one
+    other_holder, other_key = dice.choice(places)
+    value, other_value = copy.deepcopy(holder[key]), copy.deepcopy(other_holder[other_key])
+    holder[key], other_holder[other_key] = other_value, value
 
 
 def _unicode(dice: Dice, holder: Any, key: Any, _places: Any) -> None:
     if isinstance(holder[key], str):
-        at = dice.randrange(len(holder[key]) + 1)
+        position = dice.randrange(len(holder[key]) + 1)
         odd = dice.choice("\x00\ud800\udfff\u202e\ufeff\U0010ffff\n|\x7f")
-        holder[key] = holder[key][:at] + odd + holder[key][at:]
+        holder[key] = holder[key][:position] + odd + holder[key][position:]
 
 
 _CHANGES: dict[str, Callable[[Dice, Any, Any, Any], None]] = {

@@ -4,9 +4,9 @@
     prescription("Quinine 324 MG Oral Capsule", (RXNORM, "852913"))
     searchset(lab("2823-3", 3.1))
 
-Every function makes a sound resource of patient ``of``; ``more`` replaces or adds elements, and
-with None leaves one out. A number given as text is written to the JSON as it is spelled
-(`spelled`), so that 4.10 stays 4.10. What a test means to be broken, it breaks itself.
+Every function makes a valid resource of patient ``of``; ``more`` replaces or adds elements, and
+leaves one out if it is None. A number given as text is written to the JSON as it is spelled
+(`spelled`), so that 4.10 stays 4.10. A test that needs a broken resource breaks it itself.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ HL7 = "http://terminology.hl7.org/CodeSystem"
 
 def concept(text: str | None = None, *codings: Coding, display: str | None = None) -> Json:
     """A CodeableConcept of a text and (system, code) pairs."""
-    shown = {"display": display} if display else {}
-    coding = [{"system": system, "code": code, **shown} for system, code in codings]
+    displays = {"display": display} if display else {}
+    coding = [{"system": system, "code": code, **displays} for system, code in codings]
     return ({"text": text} if text else {}) | ({"coding": coding} if coding else {})
 
 
@@ -42,18 +42,18 @@ def number(value: float | str) -> float | str:
 
 def quantity(value: float | str | None, unit: str | None, comparator: str | None = None) -> Json:
     """A Quantity in UCUM; without a unit if there is none."""
-    made: Json = {} if value is None else {"value": number(value)}
+    result: Json = {} if value is None else {"value": number(value)}
     if comparator:
-        made["comparator"] = comparator
+        result["comparator"] = comparator
     if unit is not None:
-        made |= {"unit": unit, "system": UCUM, "code": unit}
-    return made
+        result |= {"unit": unit, "system": UCUM, "code": unit}
+    return result
 
 
-def resource(kind: str, made: Mapping[str, Any], more: Mapping[str, Any]) -> Json:
-    """Any resource: ``made``, with ``more`` in its place; None leaves an element out."""
-    elements = {"resourceType": kind, **made, **more}
-    return {name: value for name, value in elements.items() if value is not None}
+def resource(kind: str, elements: Mapping[str, Any], more: Mapping[str, Any]) -> Json:
+    """Any resource: ``elements``, which ``more`` replaces or adds to; None leaves one out."""
+    merged = {"resourceType": kind, **elements, **more}
+    return {name: value for name, value in merged.items() if value is not None}
 
 
 def subject(of: str = "p1") -> Json:
@@ -77,7 +77,7 @@ def lab(
     **more: Any,
 ) -> Json:
     """A final laboratory result; ``value`` None: without a value."""
-    made: Json = {
+    elements: Json = {
         "id": "o1",
         "status": "final",
         "code": concept(None, (LOINC, loinc)),
@@ -85,8 +85,8 @@ def lab(
         "effectiveDateTime": when,
     }
     if value is not None:
-        made["valueQuantity"] = quantity(value, unit, comparator)
-    return resource("Observation", made, more)
+        elements["valueQuantity"] = quantity(value, unit, comparator)
+    return resource("Observation", elements, more)
 
 
 def condition(
@@ -98,7 +98,7 @@ def condition(
     **more: Any,
 ) -> Json:
     """A confirmed problem; None for a status leaves it out."""
-    made: Json = {
+    elements: Json = {
         "id": "c1",
         "clinicalStatus": status and concept(None, (f"{HL7}/condition-clinical", status)),
         "verificationStatus": verification
@@ -106,12 +106,12 @@ def condition(
         "code": concept(text, *codings),
         "subject": subject(of),
     }
-    return resource("Condition", made, more)
+    return resource("Condition", elements, more)
 
 
 def prescription(text: str | None, *codings: Coding, of: str = "p1", **more: Any) -> Json:
     """An active MedicationRequest; a draft with ``status="draft"``."""
-    made: Json = {
+    elements: Json = {
         "id": "m1",
         "status": "active",
         "intent": "order",
@@ -119,23 +119,23 @@ def prescription(text: str | None, *codings: Coding, of: str = "p1", **more: Any
         "subject": subject(of),
         "authoredOn": "2026-01-05",
     }
-    return resource("MedicationRequest", made, more)
+    return resource("MedicationRequest", elements, more)
 
 
 def statement(text: str | None, *codings: Coding, of: str = "p1", **more: Any) -> Json:
     """A medication that the patient reports taking."""
-    made: Json = {
+    elements: Json = {
         "id": "s1",
         "status": "active",
         "medicationCodeableConcept": concept(text, *codings),
         "subject": subject(of),
     }
-    return resource("MedicationStatement", made, more)
+    return resource("MedicationStatement", elements, more)
 
 
 def order(text: str | None, *codings: Coding, of: str = "p1", **more: Any) -> Json:
     """An active ServiceRequest."""
-    made: Json = {
+    elements: Json = {
         "id": "r1",
         "status": "active",
         "intent": "order",
@@ -143,7 +143,7 @@ def order(text: str | None, *codings: Coding, of: str = "p1", **more: Any) -> Js
         "subject": subject(of),
         "authoredOn": "2026-01-05",
     }
-    return resource("ServiceRequest", made, more)
+    return resource("ServiceRequest", elements, more)
 
 
 def allergy(
@@ -155,7 +155,7 @@ def allergy(
     **more: Any,
 ) -> Json:
     """An AllergyIntolerance."""
-    made: Json = {
+    elements: Json = {
         "id": "a1",
         "clinicalStatus": concept(None, (f"{HL7}/allergyintolerance-clinical", status)),
         "verificationStatus": concept(
@@ -164,14 +164,14 @@ def allergy(
         "code": concept(text),
         "patient": subject(of),
     }
-    return resource("AllergyIntolerance", made, more)
+    return resource("AllergyIntolerance", elements, more)
 
 
 def encounter(
     name: str = "e1", start: str = "2026-03-10T09:00:00Z", *, of: str = "p1", **more: Any
 ) -> Json:
-    """A finished ambulatory encounter of one day."""
-    made: Json = {
+    """A finished ambulatory encounter, within one day."""
+    elements: Json = {
         "id": name,
         "status": "finished",
         "class": {"code": "AMB"},
@@ -179,7 +179,7 @@ def encounter(
         "period": {"start": start, "end": start[:11] + "23:00:00Z"},
         "participant": [{"individual": {"reference": "Practitioner/d1"}}],
     }
-    return resource("Encounter", made, more)
+    return resource("Encounter", elements, more)
 
 
 def dosage(
@@ -197,30 +197,29 @@ def dosage(
     ``high``: the upper end of a range; ``code``: a timing code (BID) for the times a day;
     ``most``: the most units in a day.
     """
-    made: Json = {}
+    result: Json = {}
     if amount is not None and high:
-        ends = {"low": amount, "high": high}
-        made["doseAndRate"] = [
-            {"doseRange": {end: {"value": number(one), "unit": unit} for end, one in ends.items()}}
-        ]
+        limits = {"low": amount, "high": high}
+        range_ = {end: {"value": number(n), "unit": unit} for end, n in limits.items()}
+        result["doseAndRate"] = [{"doseRange": range_}]
     elif amount is not None:
-        made["doseAndRate"] = [{"doseQuantity": {"value": number(amount), "unit": unit}}]
+        result["doseAndRate"] = [{"doseQuantity": {"value": number(amount), "unit": unit}}]
     if code:
-        made["timing"] = {"code": concept(None, (f"{HL7}/v3-GTSAbbreviation", code))}
+        result["timing"] = {"code": concept(None, (f"{HL7}/v3-GTSAbbreviation", code))}
     elif times_a_day:
-        made["timing"] = {"repeat": {"frequency": times_a_day, "period": 1, "periodUnit": "d"}}
+        result["timing"] = {"repeat": {"frequency": times_a_day, "period": 1, "periodUnit": "d"}}
     if most:
-        made["maxDosePerPeriod"] = {
+        result["maxDosePerPeriod"] = {
             "numerator": {"value": number(most[0]), "unit": most[1]},
             "denominator": {"value": 1, "unit": "day", "code": "d"},
         }
-    return made | more
+    return result | more
 
 
 def bundle(kind: str, *resources: Any, **more: Any) -> Json:
     """A Bundle of this type, whatever its entries hold."""
-    made = {"type": kind, "entry": [{"resource": one} for one in resources]}
-    return resource("Bundle", made, more)
+    elements = {"type": kind, "entry": [{"resource": each} for each in resources]}
+    return resource("Bundle", elements, more)
 
 
 def searchset(*resources: Any, **more: Any) -> Json:
@@ -234,7 +233,7 @@ def collection(*resources: Any, **more: Any) -> Json:
 
 
 def prefetched(person: Mapping[str, Any], *resources: Json) -> Json:
-    """Every prefetch key that discovery asks for, filled with those of the resources it is for."""
+    """Every prefetch key that discovery requests, filled with the resources that belong there."""
     keys = {
         "results": "Observation",
         "conditions": "Condition",
@@ -244,16 +243,16 @@ def prefetched(person: Mapping[str, Any], *resources: Json) -> Json:
         "orders": "ServiceRequest",
     }
     return {"patient": dict(person)} | {
-        key: searchset(*(one for one in resources if one["resourceType"] == kind))
+        key: searchset(*(each for each in resources if each["resourceType"] == kind))
         for key, kind in keys.items()
     }
 
 
 def drafted(*drafts: Json, selected: list[int] | None = None) -> Json:
     """The context of an order hook: the drafts, and which of them (None: all) are selected."""
-    chosen = range(len(drafts)) if selected is None else selected
+    indices = range(len(drafts)) if selected is None else selected
     return {
-        "selections": [f"{drafts[at]['resourceType']}/{drafts[at]['id']}" for at in chosen],
+        "selections": [f"{drafts[n]['resourceType']}/{drafts[n]['id']}" for n in indices],
         "draftOrders": collection(*drafts),
     }
 
@@ -262,13 +261,13 @@ def call(
     hook: str, prefetch: Json | None, *, of: str = "p1", context: Json | None = None, **more: Any
 ) -> Json:
     """A hook request of one patient."""
-    made = {
+    request = {
         "hook": hook,
         "hookInstance": "6f2c3a54-7a1e-4d7b-9a3c-5f1f0f6f0a01",
         "context": {"userId": "Practitioner/7", "patientId": of, **(context or {})},
         "prefetch": prefetch,
     }
-    return {name: value for name, value in (made | more).items() if value is not None}
+    return {name: value for name, value in (request | more).items() if value is not None}
 
 
 def spelled(value: Any) -> bytes:

@@ -1,7 +1,7 @@
 """Programs of this project as processes, forked from one that has imported them already.
 
-Starting Python and importing what a program needs takes a second of a processor, a fork some
-hundredths of it. A process from here has its own environment, working folder, output and process
+Starting Python and importing what a program needs takes a second of processor time, a fork some
+hundredths of that. Such a process has its own environment, working folder, output and process
 group, like one of `subprocess`; where the start itself is tested, use `subprocess`.
 """
 
@@ -20,8 +20,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 120
 FORKED = multiprocessing.get_context("forkserver")
-"""Makes processes that share nothing with this one: their parent has only imported."""
-# Not what imports prometheus_client: a server sets its folder before.
+"""Makes processes that share nothing with this one: their parent only imports."""
+# Nothing that imports prometheus_client: a server sets its folder before that.
 FORKED.set_forkserver_preload(
     [
         "alembic.command", "alembic.script", "flask", "granian", "jinja2", "jsonschema", "jwt",
@@ -75,9 +75,9 @@ class Program:
             raise subprocess.TimeoutExpired("a program", timeout or 0)
         return self._process.exitcode
 
-    def send_signal(self, wanted: int) -> None:
+    def send_signal(self, number: int) -> None:
         if self._process.exitcode is None:
-            os.kill(self.pid, wanted)
+            os.kill(self.pid, number)
 
     def terminate(self) -> None:
         self._process.terminate()
@@ -86,17 +86,17 @@ class Program:
         self._process.kill()
 
 
-def ran(
+def run_program(
     module: str, *words: str, folder: Path, environ: Mapping[str, str], timeout: float = PATIENCE_S
 ) -> subprocess.CompletedProcess[str]:
-    """What ``python -m MODULE WORDS`` prints in ``folder``. Raises TimeoutExpired."""
-    with tempfile.TemporaryDirectory() as kept:
-        out, err = Path(kept, "out"), Path(kept, "err")
-        made = Program(module, *words, folder=folder, environ=environ, out=out, err=err)
+    """Run ``python -m MODULE WORDS`` in ``folder``; its status and output, or TimeoutExpired."""
+    with tempfile.TemporaryDirectory() as temporary:
+        out, err = Path(temporary, "out"), Path(temporary, "err")
+        program = Program(module, *words, folder=folder, environ=environ, out=out, err=err)
         try:
-            status = made.wait(timeout)
+            status = program.wait(timeout)
         finally:
-            made.kill()
+            program.kill()
         return subprocess.CompletedProcess(words, status, out.read_text(), err.read_text())
 
 
@@ -107,11 +107,11 @@ def _run(
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environ)
-    tempfile.tempdir = None  # it may be another for this environment
+    tempfile.tempdir = None  # this environment may have another
     for number, path in ((1, out), (2, err)):
-        written = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-        os.dup2(written, number)
-        os.close(written)
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        os.dup2(file, number)
+        os.close(file)
     places = environ.get("PYTHONPATH", "").split(os.pathsep)
     sys.path[:0] = [folder, *(place for place in places if place)]
     try:

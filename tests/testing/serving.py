@@ -49,13 +49,13 @@ def until(holds: Callable[[], bool], what: str, patience_s: float = PATIENCE_S) 
     started = time.monotonic()
     while not holds():
         if time.monotonic() - started > patience_s:
-            raise NotInTimeError(f"{what} did not come within {patience_s:g} s")
+            raise NotInTimeError(f"gave up waiting for {what} after {patience_s:g} s")
         time.sleep(0.02)
     return time.monotonic() - started
 
 
 def environment() -> dict[str, str]:
-    """The environment as users have it: without our settings, and with bytecode files."""
+    """The environment as users have it: without our settings, and writing bytecode files."""
     dropped = ("CDS_", "PYTHONDONTWRITEBYTECODE")
     return {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
 
@@ -72,7 +72,7 @@ class Server:
         self.url = f"http://{HOST}:{self.port}"
         self._log = folder / f"server-{self.port}.log"
         self._log.touch()
-        words = [one.format(port=self.port) for one in words]
+        words = [word.format(port=self.port) for word in words]
         self.process = self.start(words, dict(environ), self._log)
         self.ready_s = 0.0
 
@@ -90,16 +90,16 @@ class Server:
 
     def worker_processes(self) -> list[psutil.Process]:
         """The workers alive now."""
-        found: list[psutil.Process] = self.process.children()
-        return found
+        workers: list[psutil.Process] = self.process.children()
+        return workers
 
     def memory_mb(self, kind: str = "VmRSS") -> list[float]:
-        """Memory of each worker, in megabytes: what is resident, VmHWM: the most that ever was,
-        Pss: its share, where what several have is divided among them."""
+        """Memory of each worker, in megabytes: what is resident, VmHWM: the peak of that,
+        Pss: its share, where what several share is divided among them."""
         file = "smaps_rollup" if kind == "Pss" else "status"
-        told = (Path(f"/proc/{one.pid}/{file}") for one in self.worker_processes())
-        found = (one.read_text().partition(f"{kind}:")[2].split()[0] for one in told)
-        return [int(one) * 1024 / 1e6 for one in found]
+        files = (Path(f"/proc/{worker.pid}/{file}") for worker in self.worker_processes())
+        kilobytes = (file.read_text().partition(f"{kind}:")[2].split()[0] for file in files)
+        return [int(each) * 1024 / 1e6 for each in kilobytes]
 
     def answers(self) -> bool:
         """Whether it answers at all."""
@@ -110,13 +110,13 @@ class Server:
     def wait_ready(self) -> None:
         """Wait until it answers; ``ready_s`` says how long. Raises NotInTimeError."""
 
-        def there() -> bool:
+        def ready() -> bool:
             if self.process.poll() is not None:
-                ended = f"the server ended with {self.process.returncode}"
-                raise NotInTimeError(f"{ended}: {self.log[-300:]}")
+                outcome = f"the server ended with {self.process.returncode}"
+                raise NotInTimeError(f"{outcome}: {self.log[-300:]}")
             return self.answers()
 
-        self.ready_s = until(there, "the server")
+        self.ready_s = until(ready, "the server")
 
     def kill(self) -> None:
         """End whatever still runs: the whole group, because a dying worker would be replaced."""
@@ -158,14 +158,14 @@ class Service(Server):
 
     def worker_processes(self) -> list[psutil.Process]:
         """The workers alive now, oldest first, including those of a killed service."""
-        told = [int(pid) for pid in re.findall(r"Spawning worker-\d+ with PID: (\d+)", self.log)]
-        found = []
-        for pid in told:
+        pids = [int(pid) for pid in re.findall(r"Spawning worker-\d+ with PID: (\d+)", self.log)]
+        processes = []
+        for pid in pids:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process = psutil.Process(pid)
                 if process.status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD):
-                    found.append(process)
-        return found
+                    processes.append(process)
+        return processes
 
     def says(self, path: str) -> str:
         """The text of a GET; empty unless the status was 200."""
@@ -201,10 +201,10 @@ class Service(Server):
         if url.drivername == "postgresql":
             url = url.set(drivername="postgresql+psycopg")
         engine = create_engine(url)
-        with engine.connect() as kept:
-            found = {str(card) for (card,) in kept.execute(text(_CARDS))}
+        with engine.connect() as connection:
+            cards = {str(card) for (card,) in connection.execute(text(_CARDS))}
         engine.dispose()
-        return found
+        return cards
 
     def faults(self) -> list[str]:
         """The kinds of unexpected errors in the log, including those of single rules."""
@@ -214,7 +214,7 @@ class Service(Server):
 
 @contextmanager
 def running(server: Started) -> Iterator[Started]:
-    """The server from its first answer to the end of the block; it has certainly ended then."""
+    """The server, from its first answer to the end of the block, when it has certainly ended."""
     try:
         server.wait_ready()
         yield server

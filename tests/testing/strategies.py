@@ -29,5 +29,5 @@ RESOURCE = st.builds(
 )  # fmt: skip
 VALUE = JSON | RESOURCE | st.builds(
     lambda entries: {"resourceType": "Bundle", "entry": entries},
-    st.lists(JSON | RESOURCE.map(lambda one: {"resource": one}), max_size=4),
+    st.lists(JSON | RESOURCE.map(lambda resource: {"resource": resource}), max_size=4),
 )  # fmt: skip

@@ -1,6 +1,6 @@
 """How much the tests try: a part in the everyday run, everything with ``TESTS=all`` (the gate).
 
-A property is tried on fewer examples, and of a case that several others show too (another width of
+A property is tried on fewer examples, and where several cases show the same (another width of
 the window, another database, another page of commands) only one is run: the others are marked
 ``thorough``, and so are the tests of the tools. What is only shown by one test is not marked.
 """
@@ -21,7 +21,7 @@ def examples(most: int) -> int:
 
 
 def rest(values: list[object], everyday: int = 1) -> list[object]:
-    """The values of a parameter, those behind the first marked ``thorough``."""
+    """The values of a parameter, those after the first ones marked ``thorough``."""
     return [
         value if number < everyday else pytest.param(value, marks=thorough)
         for number, value in enumerate(values)

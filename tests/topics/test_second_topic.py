@@ -39,7 +39,7 @@ def printed(installed: Path, *words: str, **settings: str) -> str:
     """What ``cds-service`` prints with the topic installed."""
     environ = {k: v for k, v in os.environ.items() if not k.startswith("CDS_")}
     environ |= {"PYTHONPATH": str(installed), **settings}
-    process = programs.ran("cds_service", *words, folder=installed, environ=environ)
+    process = programs.run_program("cds_service", *words, folder=installed, environ=environ)
     assert process.returncode == 0, process.stderr
     return process.stdout
 
@@ -74,7 +74,7 @@ def test_discovery_lists_its_service_with_its_prefetch(installed: Path) -> None:
         "print(json.dumps(app.test_client().get('/cds-services').get_json()))"
     )
     environ = {**os.environ, "PYTHONPATH": str(installed)}
-    process = programs.ran("-c", script, folder=installed, environ=environ)
+    process = programs.run_program("-c", script, folder=installed, environ=environ)
     assert process.returncode == 0, process.stderr
     services = {service["id"]: service for service in json.loads(process.stdout)["services"]}
     assert {"hyponatraemia-patient-view", "leg-cramps-patient-view"} < set(services)
@@ -93,7 +93,7 @@ def test_its_rule_has_a_page_and_its_patient_is_on_the_demo_page(installed: Path
         "answer.json['service'], cramps.json['service'], app.get('/rules/nothing').status_code]))"
     )
     environ = {**os.environ, "PYTHONPATH": str(installed)}
-    process = programs.ran("-c", script, folder=installed, environ=environ)
+    process = programs.run_program("-c", script, folder=installed, environ=environ)
     assert process.returncode == 0, process.stderr
     page, demo, service, service_of_cramps, unknown = json.loads(process.stdout)
     for text in ("Severe hyponatraemia", "A sodium below the limit", "125 mmol/L", "serum_sodium"):
@@ -115,7 +115,7 @@ def texts_at(installed: Path, *addresses: str, topics: str) -> list[str]:
         "print(json.dumps([client.get(path).text for path in sys.argv[1:]]))"
     )
     environ = {**os.environ, "PYTHONPATH": str(installed), "CDS_TOPICS": topics}
-    process = programs.ran("-c", script, *addresses, folder=installed, environ=environ)
+    process = programs.run_program("-c", script, *addresses, folder=installed, environ=environ)
     assert process.returncode == 0, process.stderr
     pages: list[str] = json.loads(process.stdout)
     return pages
@@ -168,7 +168,7 @@ def test_the_page_of_its_rule_shows_the_limit_in_force(installed: Path, tmp_path
         "print(create_app(settings).test_client().get('/rules/severe-hyponatraemia').text)"
     )
     environ = {**os.environ, "PYTHONPATH": str(installed)}
-    process = programs.ran("-c", script, folder=installed, environ=environ)
+    process = programs.run_program("-c", script, folder=installed, environ=environ)
     assert process.returncode == 0, process.stderr
     assert "<td>120 mmol/L</td>" in process.stdout
     assert "125 mmol/L" not in process.stdout
@@ -224,7 +224,7 @@ def test_its_own_setting_comes_from_the_environment_and_from_a_site(
     defaults = {setting["variable"]: setting["default"] for setting in settings}
     assert (defaults["CDS_SODIUM_UNIT"], defaults["CDS_CRAMPS"]) == ("mmol", "documented")
     environ = {**os.environ, "PYTHONPATH": str(installed), "CDS_SODIUM_UNIT": "pints"}
-    refused = programs.ran("cds_service", *arguments, folder=installed, environ=environ)
+    refused = programs.run_program("cds_service", *arguments, folder=installed, environ=environ)
     assert refused.returncode == 1
     assert "CDS_SODIUM_UNIT: Input should be 'mmol' or 'meq'." in refused.stderr
 

@@ -23,7 +23,7 @@ from cds_service.trust.inspect import make_key_pair
 from tests.fhir_client.loopback import Request, reply
 from tests.scenarios.golden import FIXTURES, FOLDERS, scenario
 from tests.testing import fhir
-from tests.testing.damage import ADDRESSES, HEADERS, damaged, damaged_bytes, written
+from tests.testing.damage import ADDRESSES, HEADERS, as_json, damaged, damaged_bytes
 from tests.testing.fhir import spelled as encoded
 from tests.testing.serving import HOST
 from tools.faults.load import Answered, Call, Right, Tally
@@ -193,7 +193,7 @@ def mutated(count: int, seed: int, *others: dict[str, Any]) -> Iterator[Call]:
         path = PATHS.get(original.get("hook", ""), FEEDBACK)
         changes = draw.choice((1, 1, 2, 4, 12)) if draw.random() < 0.8 else 0
         tree, names = damaged(draw, original, changes)
-        body = written(draw, tree)
+        body = as_json(draw, tree)
         if not names or draw.random() < 0.45:
             body, name = damaged_bytes(draw, body)
             names.append(name)
