@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from cds_service.answer.cards import Snooze
     from cds_service.api.parts import Parts
     from cds_service.audit.recording import Recorder
+    from cds_service.core.knowledge import Limit
     from cds_service.engine.rule import Rule
     from cds_service.engine.topic import Topic
     from cds_service.feedback.card_ids import CardIds
@@ -220,6 +221,16 @@ def _recorder(
     )
 
 
+def limits_in_force(parts: Parts) -> Mapping[str, Limit] | None:
+    """The limits of all sites by key; None where sites have different ones."""
+    found: dict[str, Limit] = {}
+    for answering in (parts.answering, *parts.sites.values()):
+        for key, limit in answering.site.limits.items():
+            if found.setdefault(key, limit).value != limit.value:
+                return None
+    return found
+
+
 def _variant(parts: Parts, options: Mapping[str, str], silent: bool) -> Answering:
     """The answering for the demo page, which overrides the options of topics, and silence."""
     chosen: dict[str, object] = dict(options)
@@ -284,8 +295,8 @@ def build(parts: Parts) -> Flask:
         from cds_service.catalogue.topics import limits, references
 
         rules = [rule for topic in parts.topics for rule in topic.rules]
-        known = references(parts.topics), rules, limits(parts.topics, parts.settings.limits)
-        app.register_blueprint(rule_pages.blueprint(*known))
+        known = references(parts.topics), rules, limits(parts.topics, None)
+        app.register_blueprint(rule_pages.blueprint(*known, limits_in_force(parts)))
     if parts.settings.demo:
         from cds_service.demo import pages
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from flask import Blueprint, Response
 from markdown_it import MarkdownIt
 
-from cds_service.api.rule_sections import section
+from cds_service.api.rule_sections import section, with_limits
 from cds_service.core.knowledge import Limit, Reference
 from cds_service.engine.rule import Rule
 from cds_service.errors import NotFound
@@ -40,23 +40,27 @@ _POLICY = (
 
 
 def blueprint(
-    references: Mapping[str, Reference], rules: Iterable[Rule], limits: Mapping[str, Limit]
+    references: Mapping[str, Reference],
+    rules: Iterable[Rule],
+    limits: Mapping[str, Limit],
+    in_force: Mapping[str, Limit] | None,
 ) -> Blueprint:
-    """``/rules/ID`` for each rule of the reference pages and each of ``rules``; else 404.
+    """``/rules/ID`` for each of ``rules``; else 404.
 
-    Rules of topics that bring no reference page are described by their declaration, with
-    ``limits``, those in force.
+    Rules of topics that bring no reference page are described by their declaration. Where
+    ``in_force`` differs from the default ``limits``, the page shows both; None means that it
+    differs from site to site.
     """
     pages = Blueprint("rule_pages", __name__)
     declared = {rule.id: rule for rule in rules}
 
     @pages.get("/rules/<rule_id>")
     def rule_page(rule_id: str) -> Response:
-        text = sections().get(rule_id)
-        if text is None and rule_id in declared:
-            text = section(declared[rule_id], references, limits, citations=True)
-        if text is None:
+        rule = declared.get(rule_id)
+        if rule is None:
             raise NotFound("No rule has this id.", "`cds-service rules` lists the ids.", "url")
+        text = sections().get(rule_id) or section(rule, references, limits, citations=True)
+        text = with_limits(text, rule, limits, in_force)
         response = Response(
             _page(rule_id, text, references), content_type="text/html; charset=utf-8"
         )

@@ -14,6 +14,11 @@ from cds_service.core.knowledge import Limit, Reference
 from cds_service.engine.rule import Rule, Tier
 
 _PARTS = ("When", "Then", "Does not cover", "Recommendation")
+_OF_DEFAULTS = "The text below describes the default limits."
+_SEVERAL_SITES = (
+    "The limits below are the defaults. A site of this service may use others: a card shows the "
+    "limit that it applied."
+)
 _PART = re.compile(rf" ({'|'.join(_PARTS)}):")
 
 
@@ -67,6 +72,39 @@ def section(
     ]
     lines.append(f"\nSources: {'; '.join(sources)}{'' if citations else '.'}\n")
     return "".join(lines)
+
+
+def with_limits(
+    text: str, rule: Rule, limits: Mapping[str, Limit], in_force: Mapping[str, Limit] | None
+) -> str:
+    """A section with the limits that are in force instead of the default ``limits``.
+
+    None: there are several sites with different limits, and no site may see those of another. The
+    words of a section describe the defaults, and where others are in force it begins with that.
+    """
+    if in_force is None:
+        return _noted(text, _SEVERAL_SITES) if rule.limits else text
+    changed = {
+        key: (str(limits[key]), str(in_force[key]))
+        for key in rule.limits
+        if key in in_force and in_force[key].value != limits[key].value
+    }
+    if not changed:
+        return text
+    for key, (default, value) in changed.items():
+        row = f"| `{key}` | {default} |"
+        text = text.replace(row, f"| `{key}` | {value} (default {default}) |")
+    lines = [
+        f"- Limit at this site: {value} (default {default}), `{key}`"
+        for key, (default, value) in changed.items()
+    ]
+    return _noted(text, "\n".join((*lines, "", _OF_DEFAULTS)))
+
+
+def _noted(text: str, note: str) -> str:
+    """A section with a note after its first paragraph, which names the rule."""
+    first, _, rest = text.partition("\n\n")
+    return f"{first}\n\n{note}\n\n{rest}"
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

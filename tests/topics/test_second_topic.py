@@ -170,8 +170,15 @@ def test_the_page_of_its_rule_shows_the_limit_in_force(installed: Path, tmp_path
     environ = {**os.environ, "PYTHONPATH": str(installed)}
     process = programs.run_program("-c", script, folder=installed, environ=environ)
     assert process.returncode == 0, process.stderr
-    assert "<td>120 mmol/L</td>" in process.stdout
-    assert "125 mmol/L" not in process.stdout
+    assert "<td>120 mmol/L (default 125 mmol/L)</td>" in process.stdout
+    assert "Limit at this site: 120 mmol/L (default 125 mmol/L)" in process.stdout
+
+
+def test_a_rule_that_is_not_served_has_no_page(installed: Path) -> None:
+    addresses = ("/rules/severe-hyponatraemia", "/rules/quinine-active")
+    page, other = texts_at(installed, *addresses, topics="hyponatraemia")
+    assert "A sodium below the limit" in page
+    assert "No rule has this id." in other and "malaria" not in other
 
 
 def test_two_patients_of_one_name_refuse_the_start() -> None:
