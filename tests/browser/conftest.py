@@ -17,7 +17,7 @@ from tests.demo.demo_service import demo_app
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-# Without windows it takes half of the processor's time.
+# Without windows it takes half the processor time.
 WITHOUT_WINDOWS = Path("/usr/bin/chromium-headless-shell")
 CHROMIUM = Path(
     os.environ.get("CDS_CHROMIUM")
@@ -25,7 +25,7 @@ CHROMIUM = Path(
 )
 
 
-# Not for the session: while it is there, no other test of the process can run an event loop.
+# Not for the session: while it is open, no other test of the process can run an event loop.
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """The system's Chromium; nothing is downloaded."""
@@ -33,10 +33,10 @@ def browser() -> Iterator[Browser]:
     if not CHROMIUM.is_file():
         pytest.skip(f"no Chromium at {CHROMIUM}: install it, or set CDS_CHROMIUM")
     with sync_api.sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
-        opened.new_context()  # all tabs share it: `DemoPage`
-        yield opened
-        opened.close()
+        chromium = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
+        chromium.new_context()  # all tabs share it: `DemoPage`
+        yield chromium
+        chromium.close()
 
 
 @pytest.fixture(scope="package")

@@ -22,9 +22,9 @@ EMPTY = "about:blank"
 class DemoPage:
     """One tab; ``console_errors`` lists the errors in its console.
 
-    All tabs share one context, and one that was closed is used again, as both take longer to
-    start than a test: the page keeps nothing in the browser, and permissions and routes are taken
-    back. With options of a context, it has its own.
+    All tabs share one context, and a closed tab is used again, because both take longer to start
+    than a test: the page stores nothing in the browser, and permissions and routes are taken back.
+    With options for a context, the tab has its own.
     """
 
     def __init__(
@@ -46,16 +46,16 @@ class DemoPage:
         self.page = next(empty, None) or self._context.new_page()
         self.page.set_viewport_size({"width": width, "height": height})
         self.page.emulate_media(color_scheme=color_scheme)
-        self.page.on("console", self._heard)
-        self.page.on("pageerror", self._failed)
+        self.page.on("console", self._on_message)
+        self.page.on("pageerror", self._on_error)
 
     def open(self, patient: str = "") -> None:
         """Load the page, with one fixture patient, and wait for the answer."""
         self.page.goto(f"{self.address}/?patient={patient}")
-        self.answered()
+        self.wait_for_answer()
 
-    def answered(self) -> None:
-        """Wait until the last question is answered."""
+    def wait_for_answer(self) -> None:
+        """Wait until the last call is answered."""
         self.page.wait_for_selector("#answers:not([aria-busy])")
         self.page.wait_for_selector("article.card, .none, #error .what")
 
@@ -67,7 +67,7 @@ class DemoPage:
         self.page.wait_for_selector("#answers:not([aria-busy])")
 
     def paste(self, text: str) -> None:
-        """Ask with a pasted request or Bundle."""
+        """Paste a request or Bundle, and wait for the answer."""
         if not self.page.is_visible("#pasted"):
             self.page.click("#own > summary")
         self.page.fill("#pasted", text)
@@ -81,13 +81,13 @@ class DemoPage:
 
     def report(self, rule: str) -> dict[str, str]:
         """The cells of one rule in the report, by column heading, read in the same browser."""
-        answer = self._context.new_page()
-        answer.goto(f"{self.address}/report?site=demo")
-        cells: dict[str, str] = answer.locator(f"tr[data-rule={rule}]").first.evaluate(
+        page = self._context.new_page()
+        page.goto(f"{self.address}/report?site=demo")
+        cells: dict[str, str] = page.locator(f"tr[data-rule={rule}]").first.evaluate(
             "row => Object.fromEntries([...row.querySelectorAll('td[data-label]')]"
             ".map((cell) => [cell.dataset.label, cell.innerText.trim()]))"
         )
-        answer.close()
+        page.close()
         return cells
 
     def close(self) -> None:
@@ -99,12 +99,12 @@ class DemoPage:
             return
         self.page.unroute_all()
         self.page.goto(EMPTY)
-        self.page.remove_listener("console", self._heard)
-        self.page.remove_listener("pageerror", self._failed)
+        self.page.remove_listener("console", self._on_message)
+        self.page.remove_listener("pageerror", self._on_error)
 
-    def _heard(self, message: ConsoleMessage) -> None:
+    def _on_message(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):
             self.console_errors.append(message.text)
 
-    def _failed(self, error: Error) -> None:
+    def _on_error(self, error: Error) -> None:
         self.console_errors.append(str(error))

@@ -1,4 +1,4 @@
-"""axe-core finds nothing of any severity in any page state; everything works by keyboard."""
+"""axe-core finds nothing of any severity in any state of the page; everything works by keyboard."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe i
 
 
 def findings(page: Page, without: str = "", *, contrast: bool = True) -> list[tuple[str, str]]:
-    """Rule and place of everything axe-core complains of, whatever its grade, but in ``without``:
-    the selector of a part that is the same as when it was last looked at. Contrast, which takes
-    most of its time, is left out where the colours are those of a page that was looked at."""
-    # What it did not complain of is not written down: half of its time.
+    """Rule and place of everything axe-core reports, whatever its severity, except in ``without``:
+    the selector of a part that has not changed since it was last checked. Contrast, which takes
+    most of the time, is left out where the colours are those of a page already checked."""
+    # Rules without findings are not listed: that takes half the time.
     options: dict[str, Any] = {"resultTypes": ["violations"]}
     if not (contrast or ALL):
         options["rules"] = {"color-contrast": {"enabled": False}}
     context = {"exclude": [[without]]} if without else None
-    found = axe.Axe().run(page, context, options).response["violations"]
-    return [(one["id"], str(one["nodes"][0]["target"])) for one in found]
+    violations = axe.Axe().run(page, context, options).response["violations"]
+    return [(finding["id"], str(finding["nodes"][0]["target"])) for finding in violations]
 
 
 CHART = "#chart"
 LONGEST = ("elderly-polypharmacy", "pregnant-on-magnesium", "claudication")
-OPEN_ALL = "document.querySelectorAll('details').forEach((one) => (one.open = true))"
+OPEN_ALL = "document.querySelectorAll('details').forEach((element) => (element.open = true))"
 
 
 @pytest.mark.timed
@@ -86,7 +86,7 @@ def test_axe_finds_nothing_in_any_state_of_the_page(
     assert findings(demo.page, CHART, contrast=False) == []
     with demo.page.expect_response("**/demo/answer"):
         demo.page.check("input[value=order-sign]")
-    demo.answered()
+    demo.wait_for_answer()
     assert findings(demo.page, CHART, contrast=False) == []
     with demo.page.expect_response("**/demo/answer"):
         demo.page.select_option("#silent", "yes")
@@ -108,17 +108,17 @@ def test_axe_finds_nothing_in_any_state_of_the_page(
 def test_a_slow_answer_is_announced_after_300_ms(browser: Browser, address: str) -> None:
     demo = DemoPage(browser, address)
     demo.open("child")
-    held: list[Route] = []
+    routes: list[Route] = []
 
-    def hold(route: Route) -> None:  # a built-in method is not taken
-        held.append(route)
+    def hold(route: Route) -> None:  # playwright does not take a built-in method
+        routes.append(route)
 
     demo.page.route("**/demo/answer", hold)
     demo.page.click("[data-patient=low-magnesium]")
     assert not demo.page.locator(".busy").is_visible()
     demo.page.locator(".busy").wait_for(state="visible", timeout=5_000)
     assert demo.page.inner_text(".busy") == "Asking the service …"
-    held[0].continue_()
+    routes[0].continue_()
     demo.page.locator(".busy").wait_for(state="hidden")
     demo.card("low-magnesium").wait_for()
     demo.close()
@@ -134,22 +134,22 @@ def test_each_patient_prints_on_one_page(browser: Browser, address: str) -> None
 
 
 def test_every_task_can_be_done_by_keyboard(demo: DemoPage) -> None:
-    """From the address bar on: a patient, an order, its signing, a dismissal; no mouse."""
+    """From the address bar: choose a patient, order, sign, dismiss a card; no mouse."""
     demo.open("nothing-to-say")
     keyboard = demo.page.keyboard
 
-    def tab_to(wanted: str) -> None:
+    def tab_to(selector: str) -> None:
         for _ in range(150):
             keyboard.press("Tab")
-            if demo.page.evaluate("(one) => document.activeElement.matches(one)", wanted):
+            if demo.page.evaluate("(css) => document.activeElement.matches(css)", selector):
                 return
-        raise AssertionError(f"Tab does not reach {wanted}")
+        raise AssertionError(f"Tab does not reach {selector}")
 
     tab_to("[data-patient]")
     keyboard.press("Home")
     with demo.page.expect_response("**/demo/answer"):
         keyboard.press("Enter")
-    demo.answered()
+    demo.wait_for_answer()
     tab_to("#order")
     keyboard.press("End")
     keyboard.press("Home")
@@ -161,7 +161,7 @@ def test_every_task_can_be_done_by_keyboard(demo: DemoPage) -> None:
     tab_to("input[name=hook]")
     with demo.page.expect_response("**/demo/answer"):
         keyboard.press("ArrowDown")
-    demo.answered()
+    demo.wait_for_answer()
     assert demo.page.is_checked("input[value=order-sign]")
     tab_to("article .dismiss summary")
     keyboard.press("Enter")
@@ -176,17 +176,17 @@ def test_every_task_can_be_done_by_keyboard(demo: DemoPage) -> None:
 def test_arrow_keys_move_between_patients(demo: DemoPage) -> None:
     demo.open("low-magnesium")
     names = demo.page.locator("[data-patient]").evaluate_all(
-        "all => all.map((one) => one.dataset.patient)"
+        "all => all.map((button) => button.dataset.patient)"
     )
     demo.page.focus("[data-patient=low-magnesium]")
     focused = "document.activeElement.dataset.patient"
-    for key, at in (("ArrowDown", 1), ("ArrowDown", 2), ("ArrowUp", 1), ("End", -1), ("Home", 0)):
+    for key, n in (("ArrowDown", 1), ("ArrowDown", 2), ("ArrowUp", 1), ("End", -1), ("Home", 0)):
         demo.page.keyboard.press(key)
-        assert demo.page.evaluate(focused) == names[at]
+        assert demo.page.evaluate(focused) == names[n]
     demo.page.keyboard.press("ArrowDown")
     with demo.page.expect_response("**/demo/answer"):
         demo.page.keyboard.press("Enter")
-    demo.answered()
+    demo.wait_for_answer()
     assert f"patient={names[1]}" in demo.page.url
 
 
@@ -195,11 +195,11 @@ def test_several_suggestions_of_a_card_are_taken_one_after_the_other(demo: DemoP
     card = demo.card("low-magnesium")
     labels = card.locator(".suggestion").all_inner_texts()
     assert len(labels) > 2
-    for at in range(2):
+    for index in range(2):
         with demo.page.expect_request("**/demo/feedback/*") as sent:
-            card.locator(".suggestion").nth(at).click()
-        told = json.loads(sent.value.post_data or "{}")["feedback"][0]
-        assert len(told["acceptedSuggestions"]) == at + 1
+            card.locator(".suggestion").nth(index).click()
+        feedback = json.loads(sent.value.post_data or "{}")["feedback"][0]
+        assert len(feedback["acceptedSuggestions"]) == index + 1
     assert card.locator(".suggestion:not(.taken)").count() == len(labels) - 2
     assert demo.page.locator("#drafts li:not(.hint)").count() == 2
 
@@ -223,16 +223,16 @@ def test_the_url_holds_the_whole_state_and_an_unknown_patient_is_reported(
     demo.open("low-magnesium")
     demo.pick("quinine")
     cards = demo.page.locator("article.card").count()
-    again = DemoPage(browser, address)
-    again.page.goto(demo.page.url)
-    again.answered()
-    assert again.page.locator("article.card").count() == cards
-    assert again.page.is_checked("input[value=order-select]")
-    assert again.page.locator("#drafts li:not(.hint)").count() == 1
-    again.page.goto(f"{address}/?patient=nobody")
-    again.page.wait_for_selector("#error .what")
-    assert "no patient of that name" in again.page.inner_text("#error")
-    again.close()
+    copy = DemoPage(browser, address)
+    copy.page.goto(demo.page.url)
+    copy.wait_for_answer()
+    assert copy.page.locator("article.card").count() == cards
+    assert copy.page.is_checked("input[value=order-select]")
+    assert copy.page.locator("#drafts li:not(.hint)").count() == 1
+    copy.page.goto(f"{address}/?patient=nobody")
+    copy.page.wait_for_selector("#error .what")
+    assert "no patient of that name" in copy.page.inner_text("#error")
+    copy.close()
     demo.close()
 
 
@@ -248,16 +248,16 @@ def test_no_dismissal_reason_is_preselected(demo: DemoPage) -> None:
 def test_a_long_record_fits_three_screens(browser: Browser, address: str) -> None:
     demo = DemoPage(browser, address)
     demo.page.goto(f"{address}/?patient=low-magnesium")
-    demo.answered()
+    demo.wait_for_answer()
     analytes = (("2823-3", 4.1, "mmol/L"), ("2160-0", 0.9, "mg/dL"),
                 ("718-7", 13.5, "g/dL"), ("19123-9", 2.0, "mg/dL"))  # fmt: skip
     results = [
-        fhir.lab(*analytes[at % 4], f"{2016 + at // 100}-{1 + at % 12:02}-11", id=f"o{at}")
-        for at in range(1000)
+        fhir.lab(*analytes[n % 4], f"{2016 + n // 100}-{1 + n % 12:02}-11", id=f"o{n}")
+        for n in range(1000)
     ]
-    problems = [fhir.condition(f"Problem {at // 4}", id=f"c{at}") for at in range(60)]
+    problems = [fhir.condition(f"Problem {n // 4}", id=f"c{n}") for n in range(60)]
     demo.paste(json.dumps(fhir.collection(fhir.patient(), *results, *problems)))
-    demo.answered()
+    demo.wait_for_answer()
     assert "×4" in demo.page.inner_text("#chart")
     # The chart alone: cards and the answers of the rules do not grow with the record.
     assert demo.page.locator("#chart").bounding_box()["height"] < 3 * 960  # type: ignore[index]

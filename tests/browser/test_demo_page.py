@@ -29,21 +29,23 @@ def picture(demo: DemoPage, name: str) -> None:
         demo.page.screenshot(path=IMAGES / f"{name}.png")
 
 
-def sideways(demo: DemoPage) -> int:
+def overflow(demo: DemoPage) -> int:
     """How many pixels the page is wider than the screen."""
-    wide: int = demo.page.evaluate("document.documentElement.scrollWidth - innerWidth")
-    return wide
+    pixels: int = demo.page.evaluate("document.documentElement.scrollWidth - innerWidth")
+    return pixels
 
 
 def test_each_fixture_patient_shows_the_cards_of_its_story(demo: DemoPage) -> None:
-    index = {e["name"]: e for e in json.loads((FIXTURES / "index.json").read_text("utf-8"))}
+    index = {
+        entry["name"]: entry for entry in json.loads((FIXTURES / "index.json").read_text("utf-8"))
+    }
     demo.open()
     for name in PATIENTS:
         with demo.page.expect_response("**/demo/answer"):
             demo.page.click(f"[data-patient={name}]")
         demo.page.wait_for_selector("#answers:not([aria-busy])")
         shown = demo.page.locator("article.card")
-        rules = [one.get_attribute("data-rule") for one in shown.all()]
+        rules = [card.get_attribute("data-rule") for card in shown.all()]
         assert rules == index[name]["cards"], name
         assert demo.page.locator("[aria-pressed=true]").get_attribute("data-patient") == name
         status = demo.page.inner_text("#status")
@@ -77,9 +79,9 @@ def test_quinine_is_selected_and_the_suggestion_of_its_card_removes_it(demo: Dem
         card.locator(".missing").inner_text() == "Not known: no platelet count in the last 90 days"
     )
     picture(demo, "quinine")
-    with demo.page.expect_response("**/demo/feedback/*") as answered:
+    with demo.page.expect_response("**/demo/feedback/*") as response:
         card.locator("button", has_text="Remove the draft order").click()
-    assert answered.value.status == 200
+    assert response.value.status == 200
     demo.page.locator("#status", has_text="Feedback stored").wait_for(state="attached")
     assert demo.page.inner_text("#drafts") == "None."
     assert "Accepted: Remove the draft order" in card.inner_text()
@@ -92,13 +94,13 @@ def test_signing_shows_hazards_only_and_names_every_draft(demo: DemoPage) -> Non
     demo.pick("baclofen")
     demo.pick("quinine")
     selected = demo.page.locator("article.card").count()
-    with demo.page.expect_response("**/demo/answer") as asked:
+    with demo.page.expect_response("**/demo/answer") as response:
         demo.page.check("input[value=order-sign]")
-    demo.answered()
-    told = asked.value.json()
-    assert told["service"] == "leg-cramps-order-sign"
-    assert "selections" not in told["request"]["context"]
-    assert len(told["request"]["context"]["draftOrders"]["entry"]) == 3
+    demo.wait_for_answer()
+    answer = response.value.json()
+    assert answer["service"] == "leg-cramps-order-sign"
+    assert "selections" not in answer["request"]["context"]
+    assert len(answer["request"]["context"]["draftOrders"]["entry"]) == 3
     for rule in ("potassium-ordered-hazard", "quinine-ordered"):
         demo.card(rule).wait_for()
     assert demo.page.locator("article.card.info").count() == 0
@@ -109,14 +111,14 @@ def test_signing_shows_hazards_only_and_names_every_draft(demo: DemoPage) -> Non
 def test_silent_mode_shows_what_would_be_shown(demo: DemoPage) -> None:
     demo.open("elderly-polypharmacy")
     rules = demo.page.locator("article.card").evaluate_all(
-        "all => all.map((one) => one.dataset.rule)"
+        "all => all.map((card) => card.dataset.rule)"
     )
-    with demo.page.expect_response("**/demo/answer") as asked:
+    with demo.page.expect_response("**/demo/answer") as response:
         demo.page.select_option("#silent", "yes")
-    demo.answered()
-    assert asked.value.json()["response"] == {"cards": []}
+    demo.wait_for_answer()
+    assert response.value.json()["response"] == {"cards": []}
     silent = demo.page.locator("[data-silent]").evaluate_all(
-        "all => all.map((one) => one.dataset.silent)"
+        "all => all.map((card) => card.dataset.silent)"
     )
     assert silent == rules
     picture(demo, "silent")
@@ -155,10 +157,10 @@ def test_a_card_is_dismissed_with_a_reason_and_a_comment(demo: DemoPage) -> None
     code = reason.get_attribute("value") or ""
     reason.check()
     card.locator("input[name=comment]").fill("already on the ward")
-    with demo.page.expect_request("**/demo/feedback/*") as asked:
+    with demo.page.expect_request("**/demo/feedback/*") as request:
         card.locator("button[type=submit]").click()
     demo.page.wait_for_selector(".done:not(.failed)")
-    sent = asked.value.post_data_json["feedback"][0]
+    sent = request.value.post_data_json["feedback"][0]
     assert sent["outcome"] == "overridden"
     assert sent["overrideReason"]["reason"]["code"] == code
     demo.page.locator("#status", has_text="Feedback stored").wait_for(state="attached")
@@ -190,7 +192,7 @@ def test_bad_json_is_answered_with_place_and_remedy(demo: DemoPage) -> None:
     assert "Send all of it" in demo.page.inner_text("#paste-error")
     assert demo.page.locator("article.card").count() == 0
     # The browser logs the refusal itself; that is not a fault of the page.
-    assert all("400" in one for one in demo.console_errors)
+    assert all("400" in message for message in demo.console_errors)
     demo.console_errors.clear()
 
 
@@ -258,14 +260,14 @@ def test_every_control_has_an_accessible_name(demo: DemoPage) -> None:
     demo.pick("quinine")
     nameless = demo.page.evaluate(
         """() => [...document.querySelectorAll('button, a, input, select, textarea, svg[role=img]')]
-            .filter((one) => !(one.labels?.length || one.textContent.trim()
-                || one.getAttribute('aria-label') || one.getAttribute('aria-labelledby')))
-            .map((one) => one.outerHTML)"""
+            .filter((element) => !(element.labels?.length || element.textContent.trim()
+                || element.getAttribute('aria-label') || element.getAttribute('aria-labelledby')))
+            .map((element) => element.outerHTML)"""
     )
     assert nameless == []
     doubled = demo.page.evaluate(
-        """() => { const ids = [...document.querySelectorAll('[id]')].map((one) => one.id);
-            return ids.filter((one, at) => ids.indexOf(one) !== at); }"""
+        """() => { const ids = [...document.querySelectorAll('[id]')].map((element) => element.id);
+            return ids.filter((id, index) => ids.indexOf(id) !== index); }"""
     )
     assert doubled == []
 
@@ -280,26 +282,26 @@ def test_text_has_sufficient_contrast(browser: Browser, address: str, scheme: st
             const numbers = (text) => text.match(/[0-9.]+/g).map(Number);
             const light = ([r, g, b]) => [r, g, b].map((c) => c / 255)
                 .map((c) => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
-                .reduce((sum, c, at) => sum + c * [0.2126, 0.7152, 0.0722][at], 0);
-            const behind = (one) => {
-                for (let up = one; up; up = up.parentElement) {
+                .reduce((sum, c, index) => sum + c * [0.2126, 0.7152, 0.0722][index], 0);
+            const behind = (element) => {
+                for (let up = element; up; up = up.parentElement) {
                     const back = numbers(getComputedStyle(up).backgroundColor);
                     if (back.length < 4 || back[3] === 1) return back;
                 }
                 return [255, 255, 255];
             };
             const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-            const found = [];
+            const faint = [];
             while (walker.nextNode()) {
-                const one = walker.currentNode.parentElement;
-                if (!walker.currentNode.textContent.trim() || !one.checkVisibility()) continue;
-                const style = getComputedStyle(one);
-                const svg = one.closest('svg');
+                const element = walker.currentNode.parentElement;
+                if (!walker.currentNode.textContent.trim() || !element.checkVisibility()) continue;
+                const style = getComputedStyle(element);
+                const svg = element.closest('svg');
                 const ink = numbers(svg ? style.fill : style.color);
-                const [a, b] = [light(ink), light(behind(one))].sort((x, y) => y - x);
-                if ((a + 0.05) / (b + 0.05) < 4.5) found.push(one.outerHTML.slice(0, 120));
+                const [a, b] = [light(ink), light(behind(element))].sort((x, y) => y - x);
+                if ((a + 0.05) / (b + 0.05) < 4.5) faint.push(element.outerHTML.slice(0, 120));
             }
-            return found;
+            return faint;
         }"""
     )
     demo.close()
@@ -308,16 +310,16 @@ def test_text_has_sufficient_contrast(browser: Browser, address: str, scheme: st
 
 
 @pytest.mark.parametrize("width", [320, 390, 768, 1024])
-def test_no_width_needs_scrolling_sideways(browser: Browser, address: str, width: int) -> None:
+def test_no_width_needs_horizontal_scrolling(browser: Browser, address: str, width: int) -> None:
     demo = DemoPage(browser, address, width=width, height=800)
     demo.open("elderly-polypharmacy")
     demo.pick("quinine")
     demo.page.evaluate(
-        "document.querySelectorAll('details').forEach((one) => { one.open = true; })"
+        "document.querySelectorAll('details').forEach((element) => { element.open = true; })"
     )
-    assert sideways(demo) <= 0
+    assert overflow(demo) <= 0
     demo.page.goto(f"{address}/report?site=demo")
-    assert sideways(demo) <= 0
+    assert overflow(demo) <= 0
     demo.close()
     assert demo.console_errors == []
 

@@ -15,13 +15,13 @@ from tests.demo.demo_service import demo_app
 @pytest.fixture
 def demo(tmp_path: Path) -> Iterator[Callable[..., FlaskClient]]:
     """Makes clients of services with given settings; closes their databases at the end."""
-    opened = []
+    services = []
 
     def make(**settings: Any) -> FlaskClient:
         app = demo_app(tmp_path, **settings)
-        opened.append(app.extensions["cds_parts"])
+        services.append(app.extensions["cds_parts"])
         return app.test_client()
 
     yield make
-    for parts in opened:
+    for parts in services:
         parts.records.close()

@@ -22,7 +22,7 @@ PATIENTS = [
     entry["name"] for entry in json.loads((FIXTURES / "index.json").read_text(encoding="utf-8"))
 ]
 COMPILED = FileSystemBytecodeCache()
-"""Each application would compile the templates anew."""
+"""Each application would compile the templates again."""
 HOSTILE = '<img src=x onerror="window.pwned=1"><script>window.pwned=1</script>{{ 7*7 }} \'"&'
 
 
@@ -42,12 +42,12 @@ def demo_app(folder: Path, **settings: Any) -> Flask:
 def bundle(*resources: dict[str, Any]) -> dict[str, Any]:
     """A record of one patient with a hostile name."""
     name = [{"text": HOSTILE, "family": HOSTILE}]
-    ours = ({"subject": fhir.subject()} | one for one in resources)
+    ours = ({"subject": fhir.subject()} | resource for resource in resources)
     return fhir.collection(fhir.patient(born="1960-01-01", name=name), *ours)
 
 
 def hostile_bundle() -> dict[str, Any]:
-    """Hostile text wherever the page shows text of a record."""
+    """A record with hostile text wherever the page shows text of a record."""
     quinine = f"Quinine sulfate 324 MG {HOSTILE}"
     odd = {"value": 3.1, "unit": HOSTILE, "code": HOSTILE}
     code = fhir.concept(HOSTILE, (fhir.LOINC, "2823-3"))

@@ -1,4 +1,4 @@
-"""The demo page without a browser: what it shows, what it refuses, what it must never run."""
+"""The demo page without a browser: what it shows, what it refuses, and what must never run."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ QUININE = fhir.prescription(
 )
 
 
-def ask(client: FlaskClient, **asked: Any) -> Any:
-    response = client.post("/demo/answer", json=asked)
+def ask(client: FlaskClient, **question: Any) -> Any:
+    response = client.post("/demo/answer", json=question)
     assert response.status_code == 200, response.text
     return response.get_json()
 
@@ -49,7 +49,7 @@ def error_of(response: TestResponse) -> str:
     return " ".join([issue["details"]["text"], issue.get("diagnostics", "")])
 
 
-def dismissed(client: FlaskClient, answer: Any, elements: list[Any]) -> int:
+def send_feedback(client: FlaskClient, answer: Any, elements: list[Any]) -> int:
     """The status of the feedback that the page sends."""
     path = f"/demo/feedback/{answer['service']}"
     return client.post(path, json={"feedback": elements}).status_code
@@ -93,7 +93,7 @@ def test_a_page_has_no_inline_code_and_loads_nothing_from_elsewhere(demo: Demo, 
 def test_the_assets_are_served(demo: Demo) -> None:
     client = demo()
     for name, kind in (("demo.js", "javascript"), ("demo.css", "css"), ("icon.svg", "svg")):
-        with client.get(f"/demo/static/{name}") as response:  # closed as a server would close it
+        with client.get(f"/demo/static/{name}") as response:  # closed, as a server would close it
             assert response.status_code == 200
             assert kind in response.content_type
 
@@ -146,7 +146,7 @@ def test_a_prefetch_key_can_be_sent_as_null_or_left_out(demo: Demo, state: str, 
     assert ("results" in prefetch) is sent
     assert prefetch.get("results") is None
     assert "low-magnesium" not in rules_of(answer)
-    kinds = {one["kind"]: one["state"] for one in answer["trace"]["data"]}
+    kinds = {data["kind"]: data["state"] for data in answer["trace"]["data"]}
     assert kinds["results"] == ("none" if sent else "absent")
     if not sent:
         assert "Could not check" in answer["html"]["why"]
@@ -167,12 +167,12 @@ def test_settings_of_the_page_change_only_its_own_answers(demo: Demo) -> None:
     before = ask(client, patient="quinine-active")
     british = ask(client, patient="quinine-active", jurisdiction="uk")
     after = ask(client, patient="quinine-active")
-    details = [one["response"]["cards"][0]["detail"] for one in (before, british, after)]
+    details = [answer["response"]["cards"][0]["detail"] for answer in (before, british, after)]
     assert details[0] == details[2] != details[1]
     assumed = ask(client, patient="quinine-active", cramps="assumed")
     words = [
-        next(r for r in one["trace"]["rules"] if r["rule"] == "first-line-measures")["because"]
-        for one in (before, assumed)
+        next(rule for rule in trace["rules"] if rule["rule"] == "first-line-measures")["because"]
+        for trace in (before["trace"], assumed["trace"])
     ]
     assert words[0] == ["leg cramps are not documented"] != words[1]
 
@@ -200,7 +200,7 @@ def test_the_body_of_a_pasted_http_response_is_used(demo: Demo, name: str) -> No
     )
 
 
-def test_the_medication_of_a_draft_comes_with_it_and_is_no_draft_itself(demo: Demo) -> None:
+def test_the_medication_of_a_draft_comes_with_it_and_is_not_a_draft_itself(demo: Demo) -> None:
     address = "urn:uuid:6f1d4f0e-1111-4222-8333-bbbbbbbbbbbb"
     draft = {key: value for key, value in QUININE.items() if key != "medicationCodeableConcept"}
     content = bundle(draft | {"medicationReference": {"reference": address}})
@@ -210,7 +210,7 @@ def test_the_medication_of_a_draft_comes_with_it_and_is_no_draft_itself(demo: De
     answer = ask(demo(), pasted=json.dumps(content))
 
     assert "quinine-ordered" in rules_of(answer)
-    assert [one["resourceType"] for one in answer["drafts"]] == ["MedicationRequest"]
+    assert [draft["resourceType"] for draft in answer["drafts"]] == ["MedicationRequest"]
 
 
 def test_a_pasted_bundle_with_drafts_is_evaluated_for_orders(demo: Demo) -> None:
@@ -220,7 +220,7 @@ def test_a_pasted_bundle_with_drafts_is_evaluated_for_orders(demo: Demo) -> None
 
 
 @pytest.mark.parametrize(
-    ("pasted", "said"),
+    ("pasted", "message"),
     [
         ("{", "not valid JSON"),
         ("", "empty"),
@@ -233,11 +233,11 @@ def test_a_pasted_bundle_with_drafts_is_evaluated_for_orders(demo: Demo) -> None
     ],
 )
 def test_input_that_cannot_be_read_is_answered_with_place_and_remedy(
-    demo: Demo, pasted: str, said: str
+    demo: Demo, pasted: str, message: str
 ) -> None:
     response = demo().post("/demo/answer", json={"pasted": pasted})
     assert response.status_code == 400
-    assert said in error_of(response)
+    assert message in error_of(response)
     assert len(error_of(response)) > 20
 
 
@@ -246,17 +246,17 @@ def test_no_cards_is_never_presented_as_an_all_clear(demo: Demo) -> None:
     assert answer["response"]["cards"] == []
     unchecked = sum(rule["answer"] == "cannot tell" for rule in answer["trace"]["rules"])
     assert unchecked
-    said = f"No cards, but {unchecked} rules could not be checked."
-    assert answer["status"] == said
-    assert said in answer["html"]["cards"]
+    status = f"No cards, but {unchecked} rules could not be checked."
+    assert answer["status"] == status
+    assert status in answer["html"]["cards"]
     assert "nothing to say" not in answer["html"]["cards"]
 
 
 def test_a_pasted_batch_response_is_read_like_any_bundle(demo: Demo) -> None:
     quinine = fhir.prescription("Quinine sulfate 324 mg", subject={"reference": "urn:uuid:1"})
     patient = {"fullUrl": "urn:uuid:1", **bundle()["entry"][0]}
-    answered = {"resource": fhir.searchset(quinine), "response": {"status": "200"}}
-    pasted = fhir.bundle("batch-response") | {"entry": [patient, answered]}
+    entry = {"resource": fhir.searchset(quinine), "response": {"status": "200"}}
+    pasted = fhir.bundle("batch-response") | {"entry": [patient, entry]}
     answer = demo().post("/demo/answer", json={"pasted": json.dumps(pasted)}).get_json()
     [card] = answer["response"]["cards"]
     assert card["source"]["topic"]["code"] == "quinine-active"
@@ -273,9 +273,9 @@ def test_an_unreadable_body_or_day_is_named(demo: Demo) -> None:
     client = demo()
     broken = client.post("/demo/answer", data=b'{"patient', content_type="application/json")
     assert (broken.status_code, "not valid JSON" in error_of(broken)) == (400, True)
-    someday = client.post("/demo/answer", json={"patient": "low-magnesium", "asOf": "someday"})
-    assert someday.status_code == 400
-    assert someday.get_json()["issue"][0]["expression"] == ["as of"]
+    refused = client.post("/demo/answer", json={"patient": "low-magnesium", "asOf": "someday"})
+    assert refused.status_code == 400
+    assert refused.get_json()["issue"][0]["expression"] == ["as of"]
 
 
 def test_the_chart_names_the_patient_and_the_missing_data(demo: Demo) -> None:
@@ -334,12 +334,12 @@ def test_with_trusted_clients_the_page_answers_without_a_token(demo: Demo, tmp_p
         "outcomeTimestamp": "2026-11-23T12:00:00Z",
     }
     assert client.post(f"{address}/feedback", json={"feedback": [feedback]}).status_code == 401
-    assert dismissed(client, answer, [feedback]) == 200
+    assert send_feedback(client, answer, [feedback]) == 200
     # Nor does the page call a FHIR server for a user without a token.
     request = {**answer["request"], "fhirServer": "http://127.0.0.1:9/fhir"}
     del request["prefetch"]["results"]
     answer = ask(client, pasted=json.dumps(request))
-    reasons = {one["kind"]: one["reason"] for one in answer["trace"]["data"]}
+    reasons = {data["kind"]: data["reason"] for data in answer["trace"]["data"]}
     assert "not on the allowlist" in reasons["results"]
 
 
@@ -368,7 +368,7 @@ def test_the_report_counts_what_was_shown_and_answered(demo: Demo) -> None:
             "userComment": "<b>done</b>",
         },
     }
-    assert dismissed(client, answer, [element]) == 200
+    assert send_feedback(client, answer, [element]) == 200
     assert "No card has been shown or answered yet" in client.get("/report").text
     text = client.get("/report?site=demo").text
     row = text[text.index('<tr data-rule="low-magnesium"') :].split("</tr>")[0]
@@ -401,13 +401,13 @@ def test_a_rule_that_is_mostly_overridden_is_marked_for_review(demo: Demo) -> No
     answer = answers[0]
     elements = [
         {
-            "card": one["response"]["cards"][0]["uuid"],
+            "card": answer["response"]["cards"][0]["uuid"],
             "outcome": "overridden",
             "outcomeTimestamp": f"2026-11-23T12:00:{second:02}Z",
         }
-        for second, one in enumerate(answers)
+        for second, answer in enumerate(answers)
     ]
-    assert dismissed(client, answer, elements) == 200
+    assert send_feedback(client, answer, elements) == 200
     assert '<tr data-rule="low-magnesium" class="review">' in client.get("/report?site=demo").text
 
 
@@ -418,8 +418,8 @@ def test_the_page_counts_the_same_patients_as_the_service(demo: Demo) -> None:
     def patients() -> int:
         parts.records.shown.flush()
         parts.records.denominators.flush()
-        found = report(parts.records.database, (), "demo", services_of(parts.topics)).rules
-        return next(one.patients for one in found if one.id == "low-magnesium")
+        rules = report(parts.records.database, (), "demo", services_of(parts.topics)).rules
+        return next(rule.patients for rule in rules if rule.id == "low-magnesium")
 
     request = ask(client, patient="low-magnesium")["request"]
     assert patients() == 1
@@ -440,9 +440,9 @@ def test_trials_on_the_page_appear_in_no_hospitals_report(demo: Demo) -> None:
     services = services_of(parts.topics)
 
     def low(site: str | None) -> Counter[int]:
-        found = report(parts.records.database, (), site, services).rules
-        return sum((Counter({0: one.shown, 1: one.calls, 2: one.patients}) for one in found
-                    if one.id == "low-magnesium"), Counter())  # fmt: skip
+        rules = report(parts.records.database, (), site, services).rules
+        return sum((Counter({0: rule.shown, 1: rule.calls, 2: rule.patients}) for rule in rules
+                    if rule.id == "low-magnesium"), Counter())  # fmt: skip
 
     assert low("demo") == {0: 1, 1: 1, 2: 1}
     assert low(None) == low("default") == {}
@@ -460,10 +460,10 @@ def test_trials_on_the_page_appear_in_no_hospitals_report(demo: Demo) -> None:
         "outcome": "overridden",
         "outcomeTimestamp": "2026-11-23T12:00:00Z",
     }
-    assert dismissed(client, answer, [element]) == 200
+    assert send_feedback(client, answer, [element]) == 200
     for site in ("demo", None):
         rules = report(parts.records.database, (), site, services).rules
-        assert sum(one.overridden for one in rules) == 0
+        assert sum(rule.overridden for rule in rules) == 0
 
 
 def test_silent_mode_is_shown(demo: Demo) -> None:
@@ -471,9 +471,9 @@ def test_silent_mode_is_shown(demo: Demo) -> None:
     normal = ask(client, patient="low-magnesium")
     quiet = ask(client, patient="low-magnesium", silent=True)
     assert quiet["response"] == {"cards": []}
-    would = re.findall(r'data-silent="([^"]+)"', quiet["html"]["cards"])
-    assert would == rules_of(normal)
-    assert quiet["status"].startswith(f"No cards: in silent mode, {len(would)} rule")
+    silent_rules = re.findall(r'data-silent="([^"]+)"', quiet["html"]["cards"])
+    assert silent_rules == rules_of(normal)
+    assert quiet["status"].startswith(f"No cards: in silent mode, {len(silent_rules)} rule")
     assert quiet["html"]["cards"].count("No cards") == 0
     assert "silent" in quiet["html"]["why"]
     text = client.get("/report?site=demo").text
@@ -481,8 +481,8 @@ def test_silent_mode_is_shown(demo: Demo) -> None:
         ('<tr data-rule="low-magnesium"', "1"),
         ('<tr data-silent="low-magnesium"', "1"),
     ):
-        found = text[text.index(row) :].split("</tr>")[0]
-        cells = re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", found, re.DOTALL)
+        html = text[text.index(row) :].split("</tr>")[0]
+        cells = re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", html, re.DOTALL)
         assert cells[1] == cards
         assert cells[3] == "50.00"  # one of two calls
     assert text.index("Cards shown") < text.index("Silent rules")

@@ -39,40 +39,40 @@ LIMITS = [limit(f"potassium.{name}", value) for name, value in
 
 
 def test_later_results_are_further_right_and_higher_values_further_up() -> None:
-    drawn = timeline(
+    plot = timeline(
         [result(date(2026, 11, 1), "4.5"), result(date(2026, 5, 1), "3.2")], LIMITS, TODAY
     )
-    older, newer = drawn.dots
+    older, newer = plot.dots
     assert older.x < newer.x
     assert older.y > newer.y
     assert (older.newest, newer.newest) == (False, True)
-    assert all(0 <= dot.x <= WIDTH and 0 <= dot.y <= HEIGHT for dot in drawn.dots)
+    assert all(0 <= dot.x <= WIDTH and 0 <= dot.y <= HEIGHT for dot in plot.dots)
 
 
 def test_the_next_limits_on_either_side_and_those_between_are_drawn() -> None:
-    drawn = timeline([result(TODAY, "3.2"), result(date(2026, 6, 1), "4.5")], LIMITS, TODAY)
-    assert [line.number for line in drawn.lines] == ["3.0", "3.5", "5.5"]
-    heights = {line.number: line.y for line in drawn.lines}
-    older, newer = drawn.dots
+    plot = timeline([result(TODAY, "3.2"), result(date(2026, 6, 1), "4.5")], LIMITS, TODAY)
+    assert [line.number for line in plot.lines] == ["3.0", "3.5", "5.5"]
+    heights = {line.number: line.y for line in plot.lines}
+    older, newer = plot.dots
     assert heights["5.5"] < older.y < heights["3.5"] < newer.y < heights["3.0"]
 
 
 def test_a_value_on_a_limit_is_drawn_on_its_line() -> None:
-    drawn = timeline([result(TODAY, "3.0")], LIMITS, TODAY)
-    assert drawn.dots[0].y == next(line.y for line in drawn.lines if line.number == "3.0")
+    plot = timeline([result(TODAY, "3.0")], LIMITS, TODAY)
+    assert plot.dots[0].y == next(line.y for line in plot.lines if line.number == "3.0")
 
 
 def test_values_in_other_units_are_placed_by_the_canonical_unit() -> None:
-    drawn = timeline([result(TODAY, "30", unit=TENTH)], LIMITS, TODAY)
-    assert drawn.dots[0].y == next(line.y for line in drawn.lines if line.number == "3.0")
-    assert drawn.dots[0].words.startswith("30 0.1 mmol/L")
-    assert drawn.unit == "mmol/L"
+    plot = timeline([result(TODAY, "30", unit=TENTH)], LIMITS, TODAY)
+    assert plot.dots[0].y == next(line.y for line in plot.lines if line.number == "3.0")
+    assert plot.dots[0].words.startswith("30 0.1 mmol/L")
+    assert plot.unit == "mmol/L"
 
 
 def test_a_value_with_a_comparator_is_drawn_hollow_and_reported() -> None:
-    drawn = timeline([result(TODAY, "2.0", comparator="<")], [], TODAY)
-    assert not drawn.dots[0].exact
-    assert "<2.0 mmol/L" in drawn.words
+    plot = timeline([result(TODAY, "2.0", comparator="<")], [], TODAY)
+    assert not plot.dots[0].exact
+    assert "<2.0 mmol/L" in plot.words
 
 
 def test_the_timeline_covers_at_least_the_last_year() -> None:
@@ -85,6 +85,6 @@ def test_the_timeline_covers_at_least_the_last_year() -> None:
 
 def test_only_the_newest_of_very_many_results_are_drawn() -> None:
     many = [result(date(2026, 1 + n // 28, 1 + n % 28), "4.0") for n in range(MOST_POINTS + 20)]
-    drawn = timeline(many, LIMITS, TODAY)
-    assert len(drawn.dots) == MOST_POINTS
-    assert drawn.dots[-1].words.endswith(many[-1].day.isoformat())
+    plot = timeline(many, LIMITS, TODAY)
+    assert len(plot.dots) == MOST_POINTS
+    assert plot.dots[-1].words.endswith(many[-1].day.isoformat())
