@@ -2,15 +2,21 @@
 
 The library maps them into memory. On a full disk, writing to a page that has no space yet kills
 the process: so all the space is reserved at the start, or nothing is counted.
+
+A service that is killed cannot remove its folder: the next one does. The kernel says whether a
+service still runs, by the lock that its processes hold: unlike the id of a process, this also holds
+for containers that share a temporary folder.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cds_service.ops import logs
@@ -22,17 +28,29 @@ _ROOM = 256 * 1024
 _ROOM_PER_SITE = 96 * 1024
 """Bytes of such a file: enough for all possible series, because labels are from closed lists."""
 
+_PREFIX = "cds-metrics-"
+_LOCK = "in-use"
+"""The file in the folder that every process of the service holds locked."""
+_SETTLED_S = 60.0
+"""A lock file of fewer seconds may belong to a service that has not locked it yet."""
+
 
 @contextmanager
 def shared_folder() -> Iterator[None]:
     """A new folder in which all workers count, removed at the end.
 
     Where it cannot be created or has no space, each worker counts for itself. The library looks
-    for the folder when it is imported, so this must run before that.
+    for the folder when it is imported, so this must run before that. What services of the same
+    user left behind that were killed is removed first.
     """
-    folder = ""
+    folder, lock = "", -1
+    with suppress(OSError):
+        _remove_left_behind(Path(tempfile.gettempdir()))
     try:
-        folder = tempfile.mkdtemp(prefix=f"cds-metrics-{os.getpid()}-")
+        folder = tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-")
+        # Workers are forked and keep it open, so that it is locked until the last of them ends.
+        lock = os.open(Path(folder) / _LOCK, os.O_CREAT | os.O_RDWR, 0o600)
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         os.environ[FOLDER] = folder
         reserve()
     except OSError as error:
@@ -43,6 +61,25 @@ def shared_folder() -> Iterator[None]:
     finally:
         if folder:
             shutil.rmtree(folder, ignore_errors=True)
+        if lock >= 0:
+            os.close(lock)
+
+
+def _remove_left_behind(folder: Path) -> None:
+    with os.scandir(folder) as entries:
+        found = [entry for entry in entries if entry.name.startswith(_PREFIX)]
+    for entry in found:
+        with suppress(OSError):  # not ours, without a lock file, or in use
+            status = entry.stat(follow_symlinks=False)
+            if status.st_uid != os.getuid() or not entry.is_dir(follow_symlinks=False):
+                continue
+            lock = os.open(Path(entry.path) / _LOCK, os.O_RDWR | os.O_NOFOLLOW)
+            try:
+                if time.time() - os.fstat(lock).st_mtime >= _SETTLED_S:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    shutil.rmtree(entry.path, ignore_errors=True)
+            finally:
+                os.close(lock)
 
 
 def reserve(sites: int = 1) -> None:

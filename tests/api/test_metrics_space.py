@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
+import pytest
+
+from cds_service.ops import metrics_files
 from tests.testing.programs import run_program
 
 _COUNT = """
@@ -61,3 +67,92 @@ def test_without_space_nothing_is_counted_and_nothing_fails(tmp_path: Path) -> N
 
 def test_all_series_of_thirty_sites_fit_into_the_reserved_space(tmp_path: Path) -> None:
     assert _counted("free", tmp_path) == ["True", "True", "True"]
+
+
+_KEPT_OPEN = """
+import os, sys, time
+from cds_service.ops import metrics_files
+with metrics_files.shared_folder():
+    if os.fork() == 0 or sys.argv[1] == "both":
+        os.write(1, f"{os.getpid()}\\n".encode())
+        time.sleep(60)
+    else:
+        os._exit(0)  # as if killed: the folder is left to the worker
+"""
+
+
+def _started(which: str, tmp_path: Path) -> tuple[subprocess.Popen[str], list[int]]:
+    """A service with one worker, and the ids of the processes that go on running."""
+    environ = {**os.environ, "TMPDIR": str(tmp_path)}
+    words = [sys.executable, "-c", _KEPT_OPEN, which]
+    process = subprocess.Popen(words, env=environ, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    return process, [int(process.stdout.readline()) for _ in range(2 if which == "both" else 1)]
+
+
+def _killed(process: subprocess.Popen[str], ids: list[int]) -> None:
+    for one in ids:
+        os.kill(one, signal.SIGKILL)
+    process.communicate()  # until no process of it is left
+
+
+def _after_another_start(tmp_path: Path, aged: bool = True) -> set[str]:
+    """The folders that are left when another service has started and ended."""
+    if aged:
+        for lock in tmp_path.glob("*/in-use"):
+            os.utime(lock, (1, 1))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tempfile.tempdir", str(tmp_path))
+        patch.delenv(metrics_files.FOLDER, raising=False)
+        with metrics_files.shared_folder():
+            own = os.environ[metrics_files.FOLDER]
+            left = {path.name for path in tmp_path.iterdir()} - {Path(own).name}
+        assert not Path(own).exists()
+    return left
+
+
+@pytest.mark.parametrize("which", ["both", "worker"])
+def test_what_a_killed_service_left_behind_is_removed_by_the_next(
+    tmp_path: Path, which: str
+) -> None:
+    process, ids = _started(which, tmp_path)
+    (folder,) = tmp_path.iterdir()
+    # The service runs, even if only a worker of it is left.
+    assert _after_another_start(tmp_path) == {folder.name}
+    _killed(process, ids)
+    os.utime(folder / "in-use")
+    # Another may be about to lock a file that is new.
+    assert _after_another_start(tmp_path, aged=False) == {folder.name}
+    assert _after_another_start(tmp_path) == set()
+
+
+def test_nothing_else_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    names = ("cds-metrics-1-without-a-lock", "cds-metrics-2-of-another-user", "other-3")
+    for folder in (elsewhere, *(tmp_path / name for name in names)):
+        folder.mkdir()
+        (folder / "kept.db").touch()
+    (tmp_path / "cds-metrics-4-a-file").touch()
+    (tmp_path / "cds-metrics-5-a-link").symlink_to(elsewhere)
+    (elsewhere / "in-use").touch()
+    (tmp_path / names[0] / "in-use").symlink_to(elsewhere / "in-use")
+    (tmp_path / names[2] / "in-use").touch()
+    before = set(tmp_path.rglob("*"))
+    assert _after_another_start(tmp_path) == {path.name for path in tmp_path.iterdir()}
+    (tmp_path / names[1] / "in-use").touch()
+    monkeypatch.setattr("os.getuid", lambda: 54321)
+    assert names[1] in _after_another_start(tmp_path)
+    assert before <= set(tmp_path.rglob("*"))
+
+
+def test_a_temporary_folder_that_cannot_be_listed_stops_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(_folder: object) -> object:
+        raise PermissionError
+
+    monkeypatch.setattr("os.scandir", refused)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.delenv(metrics_files.FOLDER, raising=False)
+    with metrics_files.shared_folder():
+        assert Path(os.environ[metrics_files.FOLDER]).is_dir()
