@@ -42,27 +42,27 @@ def potassium(
     of: str = "p1",
     **more: Any,
 ) -> Json:
-    """A potassium in mmol/L; ``issued`` as it was taken, unless said otherwise."""
+    """A potassium in mmol/L; ``issued`` when it was taken, unless another time is given."""
     more = {"id": name, "issued": issued or when} | more
     return fhir.lab("2823-3", value, "mmol/L", when, of=of, **more)
 
 
 def quinine(authored: str = "2026-02-01T08:00:00Z", of: str = "p1", **more: Any) -> Json:
     """A prescription of quinine."""
-    made = {
+    elements = {
         "id": f"quinine-{of}",
         "authoredOn": authored,
         "requester": {"reference": "Practitioner/d1"},
     }
-    return fhir.prescription("quinine sulfate 300 MG Oral Tablet", of=of, **made | more)
+    return fhir.prescription("quinine sulfate 300 MG Oral Tablet", of=of, **elements | more)
 
 
 def write(folder: Path, *resources: Json) -> Path:
-    """The resources in one NDJSON file a type."""
+    """Write the resources to one NDJSON file per type."""
     folder.mkdir(parents=True, exist_ok=True)
-    for one in resources:
-        with (folder / f"{one['resourceType']}.000.ndjson").open("a") as file:
-            file.write(json.dumps(one) + "\n")
+    for resource in resources:
+        with (folder / f"{resource['resourceType']}.000.ndjson").open("a") as file:
+            file.write(json.dumps(resource) + "\n")
     return folder
 
 
@@ -74,23 +74,27 @@ def outcome(
     report: bool = False,
     **options: Any,
 ) -> Json:
-    """A run's summary, and its rows under ``evaluations`` and ``called``. Drawing the plots takes
-    most of a small run's time: ``report`` says whether to."""
-    asked = RunOptions(source=str(source), out=out, **{"workers": 1, "partitions": 1, **options})
+    """A run's summary, with its rows under ``evaluations`` and ``called``. Drawing the plots takes
+    most of a small run's time: ``report`` says whether to do it."""
+    run_options = RunOptions(
+        source=str(source), out=out, **{"workers": 1, "partitions": 1, **options}
+    )
     if report:
-        made = run(asked, settings or Settings(), quiet)
+        summary = run(run_options, settings or Settings(), quiet)
     else:
         with patch("cds_service.population.report.page", return_value=""):
-            made = run(asked, settings or Settings(), quiet)
-    if asked.engine == "local":
-        # In this thread: DuckDB reads in its own, which nothing here can follow.
-        rows, read = read_in(source, 100)
-        assert sum(batch.num_rows for batch in rows) <= sum(read.types.values())
-        assert dict(read.odd) == {one["kind"]: one["count"] for one in made["odd"]}
-        assert dict(read.types) == made["resources"]
-    made["evaluations"] = pq.read_table(out / "evaluations.parquet", partitioning=None).to_pylist()
-    made["called"] = pq.read_table(out / "calls.parquet", partitioning=None).to_pylist()
-    return made
+            summary = run(run_options, settings or Settings(), quiet)
+    if run_options.engine == "local":
+        # Again in this thread: DuckDB reads in threads of its own, which coverage does not follow.
+        rows, reader = read_in(source, 100)
+        assert sum(batch.num_rows for batch in rows) <= sum(reader.types.values())
+        assert dict(reader.odd) == {each["kind"]: each["count"] for each in summary["odd"]}
+        assert dict(reader.types) == summary["resources"]
+    summary["evaluations"] = pq.read_table(
+        out / "evaluations.parquet", partitioning=None
+    ).to_pylist()
+    summary["called"] = pq.read_table(out / "calls.parquet", partitioning=None).to_pylist()
+    return summary
 
 
 def read_in(source: Path, span_bytes: int) -> tuple[list[Any], Reader]:
@@ -98,7 +102,7 @@ def read_in(source: Path, span_bytes: int) -> tuple[list[Any], Reader]:
     export = Source(source)
     reader = export.reader()
     spans = export.spans(span_bytes)
-    return [one for span in spans for one in batches_in(source, span, reader)], reader
+    return [batch for span in spans for batch in batches_in(source, span, reader)], reader
 
 
 def evaluated(source: Path, **options: Any) -> Json:
@@ -112,20 +116,20 @@ def evaluated(source: Path, **options: Any) -> Json:
     batches, _ = read_in(source, 1 << 20)
     order = [(name, "ascending") for name in ("patient", "type", "id", "updated", "position")]
     rows = pa.Table.from_batches(batches).sort_by(order).to_batches()
-    made = [row for batch in evaluate_partition(rows, plan) for row in batch.to_pylist()]
-    calls = [row for row in made if row["hook"] is not None]
+    produced = [row for batch in evaluate_partition(rows, plan) for row in batch.to_pylist()]
+    calls = [row for row in produced if row["hook"] is not None]
     return {
         "called": calls,
         "evaluations": [
             {key: call[key] for key in KEYS} | answer
             for call in calls
-            for answer in sorted(call["answers"], key=lambda one: one["rule"])
+            for answer in sorted(call["answers"], key=lambda answer: answer["rule"])
         ],
-        "caveats": [one for row in made for one in row["caveats"] or ()],
+        "caveats": [caveat for row in produced for caveat in row["caveats"] or ()],
     }
 
 
-def answers(made: Json) -> dict[str, str]:
+def answers(summary: Json) -> dict[str, str]:
     """The answer of each rule, where there was one call."""
-    assert len(made["called"]) == 1
-    return {one["rule"]: one["answer"] for one in made["evaluations"]}
+    assert len(summary["called"]) == 1
+    return {row["rule"]: row["answer"] for row in summary["evaluations"]}

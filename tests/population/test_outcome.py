@@ -37,10 +37,10 @@ from tests.population.export import (
 )
 from tests.testing.programs import Program, run_program
 
-WHO = ("p1", "p2", "p3")
+PATIENTS = ("p1", "p2", "p3")
 
 
-def export(folder: Path, names: tuple[str, ...] = WHO) -> Path:
+def export(folder: Path, names: tuple[str, ...] = PATIENTS) -> Path:
     for name in names:
         write(
             folder,
@@ -54,20 +54,20 @@ def export(folder: Path, names: tuple[str, ...] = WHO) -> Path:
     return write(folder, quinine())
 
 
-def shown(made: Json) -> dict[str, str]:
-    return {one["rule"]: one["fate"] for one in made["evaluations"] if one["answer"] == "fired"}
+def fates(summary: Json) -> dict[str, str]:
+    return {row["rule"]: row["fate"] for row in summary["evaluations"] if row["answer"] == "fired"}
 
 
 def test_the_columns_are_those_documented(tmp_path: Path) -> None:
-    made = outcome(export(tmp_path / "in"), tmp_path / "out")
+    summary = outcome(export(tmp_path / "in"), tmp_path / "out")
 
-    assert list(made["evaluations"][0]) == [
+    assert list(summary["evaluations"][0]) == [
         "site", "hook", "time", "patient", "encounter", "clinician", "order", "topic", "rule",
         "version", "answer", "indicator", "fate", "because", "facts",
     ]  # fmt: skip
     low = next(
-        one for one in made["evaluations"] if one["rule"] == "low-potassium" and one["facts"]
-        and one["answer"] == "fired"
+        row for row in summary["evaluations"] if row["rule"] == "low-potassium" and row["facts"]
+        and row["answer"] == "fired"
     )  # fmt: skip
     fact = {"code": "potassium", "value": "3.1", "unit": "mmol/L", "day": "2026-03-01"}
     assert fact in low["facts"]
@@ -80,21 +80,21 @@ def test_orders_are_replayed_as_selected_drafts(tmp_path: Path) -> None:
     stopped = quinine(status="stopped", statusChanged="2026-04-01T08:00:00Z")
     source = write(tmp_path / "in", patient(), cramps(), other, stopped)
 
-    made = outcome(source, tmp_path / "out", at="orders", identified=True)
-    assert [one["order"] for one in made["called"]] == ["MedicationRequest/quinine-p1"]
-    assert made["called"][0]["hook"] == "order-select"
-    assert any("quinine" in rule for rule in shown(made))
+    summary = outcome(source, tmp_path / "out", at="orders", identified=True)
+    assert [call["order"] for call in summary["called"]] == ["MedicationRequest/quinine-p1"]
+    assert summary["called"][0]["hook"] == "order-select"
+    assert any("quinine" in rule for rule in fates(summary))
 
 
 def test_orders_of_every_type_are_replayed_and_counted(tmp_path: Path) -> None:
-    written = {"NutritionOrder": "dateTime", "VisionPrescription": "dateWritten"}
+    date_elements = {"NutritionOrder": "dateTime", "VisionPrescription": "dateWritten"}
     others = [
         {
             "resourceType": name,
             "id": "o1",
             "status": "active",
-            "patient" if name in written else "subject": subject(),
-            written.get(name, "authoredOn"): "2026-02-01T08:00:00Z",
+            "patient" if name in date_elements else "subject": subject(),
+            date_elements.get(name, "authoredOn"): "2026-02-01T08:00:00Z",
         }
         for name in ORDERED
         if name != "MedicationRequest"
@@ -107,12 +107,12 @@ def test_orders_of_every_type_are_replayed_and_counted(tmp_path: Path) -> None:
     }
     source = write(tmp_path / "in", patient(), cramps(), quinine(), *others, undated)
 
-    made = outcome(source, tmp_path / "out", at="orders", identified=True)
+    summary = outcome(source, tmp_path / "out", at="orders", identified=True)
 
-    assert made["counts"]["orders"] == len(ORDERED)
-    assert [one["order"] for one in made["called"]] == ["MedicationRequest/quinine-p1"]
+    assert summary["counts"]["orders"] == len(ORDERED)
+    assert [call["order"] for call in summary["called"]] == ["MedicationRequest/quinine-p1"]
     undated_orders = "an order without the time when it was ordered: not evaluated"
-    assert undated_orders in {one["kind"] for one in made["caveats"]}
+    assert undated_orders in {caveat["kind"] for caveat in summary["caveats"]}
 
 
 def test_two_sites_are_compared_in_one_pass(tmp_path: Path) -> None:
@@ -120,19 +120,21 @@ def test_two_sites_are_compared_in_one_pass(tmp_path: Path) -> None:
     sites.write_text('[site.north]\noff = ["quinine-active"]\n')
     settings = Settings(sites=str(sites))
 
-    made = outcome(export(tmp_path / "in"), tmp_path / "out", settings, compare="north")
-    changes = {(one["rule"], one["change"]): one["calls"] for one in made["compared"]["by_rule"]}
+    summary = outcome(export(tmp_path / "in"), tmp_path / "out", settings, compare="north")
+    changes = {
+        (each["rule"], each["change"]): each["calls"] for each in summary["compared"]["by_rule"]
+    }
     assert changes["quinine-active", "vanishes"] == 1
-    # What it leaves room for under the cap appears; nothing does both.
+    # A card that takes its room under the limit of cards appears; no rule does both.
     assert {change for rule, change in changes if rule != "quinine-active"} <= {"appears"}
-    assert {one["patient"] for one in made["compared"]["rows"]} == {
-        one["patient"] for one in made["evaluations"] if one["rule"] == "quinine-active"
-        and one["answer"] == "fired"
+    assert {row["patient"] for row in summary["compared"]["rows"]} == {
+        row["patient"] for row in summary["evaluations"] if row["rule"] == "quinine-active"
+        and row["answer"] == "fired"
     }  # fmt: skip
-    assert made["counts"]["calls"] == 3
-    assert {one["site"] for one in made["evaluations"]} == {"default", "north"}
-    off = {one["fate"] for one in made["evaluations"] if one["site"] == "north"
-           and one["rule"] == "quinine-active"}  # fmt: skip
+    assert summary["counts"]["calls"] == 3
+    assert {row["site"] for row in summary["evaluations"]} == {"default", "north"}
+    off = {row["fate"] for row in summary["evaluations"] if row["site"] == "north"
+           and row["rule"] == "quinine-active"}  # fmt: skip
     assert off == {"off"}
 
 
@@ -141,24 +143,24 @@ def test_limits_give_a_go_or_no_go(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     sites.write_text("[population.limits]\ncards_per_100_encounters = 5\nno_answer_percent = 0.5\n")
     source = export(tmp_path / "in")
 
-    made = outcome(source, tmp_path / "out", Settings(sites=str(sites)))
-    assert made["limits"]["verdict"] == "no-go"
-    assert {one["limit"]: one["met"] for one in made["limits"]["held"]} == {
+    summary = outcome(source, tmp_path / "out", Settings(sites=str(sites)))
+    assert summary["limits"]["verdict"] == "no-go"
+    assert {limit["limit"]: limit["met"] for limit in summary["limits"]["held"]} == {
         "cards_per_100_encounters": False,
         "no_answer_percent": True,
     }
     monkeypatch.setenv("CDS_SITES", str(sites))
-    ended = CliRunner().invoke(main, ["population", str(source), "--out", str(tmp_path / "again"),
+    result = CliRunner().invoke(main, ["population", str(source), "--out", str(tmp_path / "again"),
                                       "--workers", "1"])  # fmt: skip
-    assert ended.exit_code == 3, ended.stderr
-    assert ended.stdout.startswith("3 patients, 3 calls, ")
-    assert ended.stdout.count("\n") == 1
-    assert "no-go: cards_per_100_encounters" in ended.stderr
+    assert result.exit_code == 3, result.stderr
+    assert result.stdout.startswith("3 patients, 3 calls, ")
+    assert result.stdout.count("\n") == 1
+    assert "no-go: cards_per_100_encounters" in result.stderr
     assert (tmp_path / "again/report.html").exists()
 
 
 @pytest.mark.parametrize(
-    "stated",
+    "limits",
     [
         {"cards": 1},
         {"cannot_tell_percent": "x"},
@@ -166,14 +168,14 @@ def test_limits_give_a_go_or_no_go(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         {"cannot_tell_percent": -1},
     ],
 )
-def test_a_limit_that_cannot_be_used_is_named(stated: Json) -> None:
-    with pytest.raises(StartupError, match=next(iter(stated))):
-        checked_limits(stated)
+def test_a_limit_that_cannot_be_used_is_named(limits: Json) -> None:
+    with pytest.raises(StartupError, match=next(iter(limits))):
+        checked_limits(limits)
 
 
 def test_a_misspelt_limit_is_named_with_its_file_before_anything_is_read(tmp_path: Path) -> None:
     sites = tmp_path / "sites.toml"
-    for written, said in (
+    for content, message in (
         (
             "[population.limits]\ncards_per_clincian_day = 3",
             "population.limits.cards_per_clincian_day",
@@ -181,12 +183,12 @@ def test_a_misspelt_limit_is_named_with_its_file_before_anything_is_read(tmp_pat
         ("[population.limit]\ncards_per_clinician_day = 3", "population.limit"),
         ("[population.limits]\nCritical_percent = 3", "did you mean critical_percent?"),
     ):
-        sites.write_text(written)
+        sites.write_text(content)
         command = ["population", str(export(tmp_path / "in")), "--out", str(tmp_path / "out")]
-        ended = CliRunner().invoke(main, command, env={"CDS_SITES": str(sites)})
-        assert ended.exit_code == 1
-        assert str(sites) in ended.stderr
-        assert said in ended.stderr
+        result = CliRunner().invoke(main, command, env={"CDS_SITES": str(sites)})
+        assert result.exit_code == 1
+        assert str(sites) in result.stderr
+        assert message in result.stderr
         assert not (tmp_path / "out").exists()
 
 
@@ -217,17 +219,18 @@ def test_results_without_a_code_are_counted(tmp_path: Path) -> None:
     results[3]["code"] = {"coding": [{"system": "urn:local", "code": "K"}]}
     source = write(export(tmp_path / "in", ("p9",)), *results)
     counted = {
-        one["kind"]: one["resources"] for one in outcome(source, tmp_path / "out")["caveats"]
+        caveat["kind"]: caveat["resources"]
+        for caveat in outcome(source, tmp_path / "out")["caveats"]
     }
     assert counted["Observation without a code: recognised by its text only"] == 3
 
 
 def test_a_limit_without_anything_to_count_is_not_a_go(tmp_path: Path) -> None:
-    made = outcome(export(tmp_path / "in"), tmp_path / "out")
+    summary = outcome(export(tmp_path / "in"), tmp_path / "out")
 
-    held = compared_with_limits(made, {"cards_per_100_orders": 5.0})
-    assert held[0]["met"] is None
-    assert verdict(held) == "cannot tell"
+    comparison = compared_with_limits(summary, {"cards_per_100_orders": 5.0})
+    assert comparison[0]["met"] is None
+    assert verdict(comparison) == "cannot tell"
 
 
 def test_the_report_is_one_page_without_outside_assets(tmp_path: Path) -> None:
@@ -244,9 +247,9 @@ def test_the_report_is_one_page_without_outside_assets(tmp_path: Path) -> None:
 
 
 def test_an_export_without_calls_still_has_a_report(tmp_path: Path) -> None:
-    made = outcome(write(tmp_path / "in", patient()), tmp_path / "out", report=True)
+    summary = outcome(write(tmp_path / "in", patient()), tmp_path / "out", report=True)
 
-    assert made["counts"]["calls"] == 0
+    assert summary["counts"]["calls"] == 0
     assert (tmp_path / "out" / "report.html").exists()
 
 
@@ -259,22 +262,24 @@ def test_a_patient_with_too_much_data_is_a_row(
     monkeypatch.setattr(
         running,
         "plan_of",
-        lambda *given: __import__("dataclasses").replace(plan_of(*given), most=4),
+        lambda *arguments: __import__("dataclasses").replace(plan_of(*arguments), most=4),
     )
-    made = outcome(export(tmp_path / "in"), tmp_path / "out")
+    summary = outcome(export(tmp_path / "in"), tmp_path / "out")
 
-    failed = [one for one in made["called"] if one["failed"]]
+    failed = [call for call in summary["called"] if call["failed"]]
     assert len(failed) == 1
     assert failed[0]["failed"].startswith("TooLarge")
-    assert made["counts"]["calls"] == 3
-    told = {one["answer"] for one in made["evaluations"] if one["patient"] == failed[0]["patient"]}
-    assert told == {"cannot tell"}
+    assert summary["counts"]["calls"] == 3
+    answers = {
+        row["answer"] for row in summary["evaluations"] if row["patient"] == failed[0]["patient"]
+    }
+    assert answers == {"cannot tell"}
 
 
 def test_sheets_are_blinded_and_scored(tmp_path: Path) -> None:
     outcome(export(tmp_path / "in"), tmp_path / "out", sample=6)
     rows = list(read_csv(tmp_path / "out" / "sample.csv"))
-    key = {one["sheet"]: one["answer"] for one in read_csv(tmp_path / "out" / "sample-key.csv")}
+    key = {row["sheet"]: row["answer"] for row in read_csv(tmp_path / "out" / "sample-key.csv")}
     assert {"fired", "did not fire"} <= set(key.values()) | {"did not fire"}
     assert any(answer != "fired" for answer in key.values())
     for row in rows:
@@ -288,8 +293,8 @@ def test_sheets_are_blinded_and_scored(tmp_path: Path) -> None:
             writer = csv.DictWriter(file, rows[0].keys())
             writer.writeheader()
             for row in rows:
-                right = key[row["sheet"]] == "fired"
-                writer.writerow({**row, "should_fire": "yes" if right else "no"})
+                fires = key[row["sheet"]] == "fired"
+                writer.writerow({**row, "should_fire": "yes" if fires else "no"})
 
     scored = score(tmp_path / "out", readers)
     assert scored["kappa"] == 1.0
@@ -300,12 +305,12 @@ def test_sheets_are_blinded_and_scored(tmp_path: Path) -> None:
 
 def test_a_wrong_sheet_is_named(tmp_path: Path) -> None:
     outcome(export(tmp_path / "in"), tmp_path / "out", sample=2)
-    filled = tmp_path / "a.csv"
+    sheet = tmp_path / "a.csv"
     text = (tmp_path / "out" / "sample.csv").read_text().splitlines()
-    filled.write_text("\n".join([text[0], text[1].replace(",,", ",perhaps,")]))
+    sheet.write_text("\n".join([text[0], text[1].replace(",,", ",perhaps,")]))
 
     with pytest.raises(BadRequest, match="line 2: should_fire is 'perhaps'"):
-        score(tmp_path / "out", [filled])
+        score(tmp_path / "out", [sheet])
 
 
 def test_kappa_and_intervals_match_textbook_values() -> None:
@@ -319,7 +324,7 @@ def test_kappa_and_intervals_match_textbook_values() -> None:
 def test_a_killed_run_resumes_without_a_lost_or_duplicate_row(tmp_path: Path) -> None:
     names = tuple(f"p{number}" for number in range(1, 60))
     source = export(tmp_path / "in", names)
-    whole = outcome(source, tmp_path / "whole", identified=True, partitions=12)
+    uninterrupted = outcome(source, tmp_path / "whole", identified=True, partitions=12)
     options = ["--identified", "--partitions", "12", "--workers", "2"]
     words = ["population", str(source), "--out", str(tmp_path / "out"), *options]
     log = tmp_path / "log"
@@ -331,25 +336,30 @@ def test_a_killed_run_resumes_without_a_lost_or_duplicate_row(tmp_path: Path) ->
         time.sleep(0.01)
     running.send_signal(signal.SIGKILL)
     running.wait(10)
-    finished = len(list(answers.glob("*.parquet")))
-    assert finished >= 2
+    answered = len(list(answers.glob("*.parquet")))
+    assert answered >= 2
 
     same = {"identified": True, "partitions": 12}
     with pytest.raises(BadRequest, match="unfinished"):
         outcome(source, tmp_path / "out", **same)
     with pytest.raises(BadRequest, match="other options"):
         outcome(source, tmp_path / "out", **same, at="2026-01-01", resume=True)
-    again = run_program(
+    resumed = run_program(
         "cds_service", *words, "--resume", "--workers", "1", folder=tmp_path, environ=os.environ
     )
-    assert again.returncode == 0, again.stderr
+    assert resumed.returncode == 0, resumed.stderr
 
     import pyarrow.parquet as pq
 
-    assert pq.read_table(tmp_path / "out/evaluations.parquet").to_pylist() == whole["evaluations"]
-    left = ["milliseconds"]
-    calls = pq.read_table(tmp_path / "out/calls.parquet").drop_columns(left).to_pylist()
-    assert calls == [{k: v for k, v in one.items() if k not in left} for one in whole["called"]]
+    assert (
+        pq.read_table(tmp_path / "out/evaluations.parquet").to_pylist()
+        == uninterrupted["evaluations"]
+    )
+    ignored = ["milliseconds"]
+    calls = pq.read_table(tmp_path / "out/calls.parquet").drop_columns(ignored).to_pylist()
+    assert calls == [
+        {k: v for k, v in call.items() if k not in ignored} for call in uninterrupted["called"]
+    ]
     assert not (tmp_path / "out/.work").exists()
 
 
@@ -357,7 +367,7 @@ def test_a_full_disk_is_reported_and_the_run_continues(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = export(tmp_path / "in")
-    whole = outcome(source, tmp_path / "whole", identified=True)
+    uninterrupted = outcome(source, tmp_path / "whole", identified=True)
 
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -366,8 +376,8 @@ def test_a_full_disk_is_reported_and_the_run_continues(
         patched.setattr("cds_service.population.running.write_tables", full)
         with pytest.raises(BadRequest, match=r"No space left on device.*--resume"):
             outcome(source, tmp_path / "out", identified=True)
-    made = outcome(source, tmp_path / "out", identified=True, resume=True)
-    assert made["evaluations"] == whole["evaluations"]
+    summary = outcome(source, tmp_path / "out", identified=True, resume=True)
+    assert summary["evaluations"] == uninterrupted["evaluations"]
 
 
 def test_a_folder_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
@@ -394,7 +404,7 @@ def test_a_partly_removed_run_is_not_resumed(
             run(RunOptions(source=str(source), out=tmp_path / "out", workers=1), Settings(), quiet)
     with pytest.raises(BadRequest, match="is finished"):
         outcome(source, tmp_path / "out", resume=True)
-    assert [one for one in (tmp_path / "out").iterdir() if one.name.startswith(".")] == []
+    assert [file for file in (tmp_path / "out").iterdir() if file.name.startswith(".")] == []
 
 
 def test_changed_limits_are_not_mixed_by_a_resume(
@@ -422,13 +432,13 @@ def test_changed_limits_are_not_mixed_by_a_resume(
 def test_a_folder_may_have_any_name(tmp_path: Path, name: str) -> None:
     source = export(tmp_path / name / "in")
 
-    made = outcome(source, tmp_path / name / "out", sample=2)
-    assert {one["site"] for one in made["called"]} == {"default"}
-    assert made["counts"]["calls"] == 3
+    summary = outcome(source, tmp_path / name / "out", sample=2)
+    assert {call["site"] for call in summary["called"]} == {"default"}
+    assert summary["counts"]["calls"] == 3
 
 
 @pytest.mark.parametrize(
-    ("options", "named"),
+    ("options", "message"),
     [
         ({"at": "2026-03-10", "start": "2026-01-01"}, "--from: every patient is evaluated once"),
         ({"at": "2026-03-10", "end": "2026-01-01"}, "--to: every patient is evaluated once"),
@@ -439,11 +449,11 @@ def test_a_folder_may_have_any_name(tmp_path: Path, name: str) -> None:
     ],
 )
 def test_options_that_contradict_each_other_are_refused(
-    tmp_path: Path, options: Json, named: str
+    tmp_path: Path, options: Json, message: str
 ) -> None:
     with pytest.raises(BadRequest) as refused:
         outcome(export(tmp_path / "in"), tmp_path / "out", **options)
-    assert named in str(refused.value)
+    assert message in str(refused.value)
     assert not (tmp_path / "out").exists()
 
 
@@ -455,15 +465,15 @@ def test_a_run_is_not_written_into_its_export(tmp_path: Path) -> None:
 
 def visit(name: str, start: str, end: str | None, kind: str, clinician: str) -> Json:
     period = {"start": start, "end": end} if end else {"start": start}
-    who = [{"individual": {"reference": f"Practitioner/{clinician}"}}]
-    return encounter(name, period=period, participant=who, **{"class": {"code": kind}})
+    participants = [{"individual": {"reference": f"Practitioner/{clinician}"}}]
+    return encounter(name, period=period, participant=participants, **{"class": {"code": kind}})
 
 
 def order(name: str, when: str, what: str, clinician: str) -> Json:
-    who = {"reference": f"Practitioner/{clinician}"}
-    seen = {"encounter": {"reference": "Encounter/e1"}} if clinician == "d1" else {}
-    what_is_it = {"medicationCodeableConcept": {"text": what}}
-    return {**quinine(when, requester=who, **seen, **what_is_it), "id": name}
+    requester = {"reference": f"Practitioner/{clinician}"}
+    link = {"encounter": {"reference": "Encounter/e1"}} if clinician == "d1" else {}
+    drug = {"medicationCodeableConcept": {"text": what}}
+    return {**quinine(when, requester=requester, **link, **drug), "id": name}
 
 
 @pytest.mark.parametrize("at", ["encounters", "orders"])
@@ -483,21 +493,21 @@ def test_rates_are_per_local_day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("TZ", "America/Los_Angeles")
     time.tzset()
     try:
-        made = outcome(source, tmp_path / "out", at=at, start="2026-03-01")
+        summary = outcome(source, tmp_path / "out", at=at, start="2026-03-01")
     finally:
         monkeypatch.undo()
         time.tzset()
     orders = at == "orders"
-    assert made["counts"]["calls"] == (1 if orders else 3)
-    assert {one["denominator"]: one["of"] for one in made["rates"]} == {
+    assert summary["counts"]["calls"] == (1 if orders else 3)
+    assert {rate["denominator"]: rate["of"] for rate in summary["rates"]} == {
         "per 100 encounters": 3,
         "per inpatient-day": 2.5,
         "per 100 orders": 3 if orders else 0,
         "per clinician-day": 2,
     }
     if orders:  # one critical card on quinine
-        assert [one["cards"] for one in made["rates"]] == [33.3333, 0.0, 33.3333, 0.5]
-    assert made["counts"]["first"] == "2026-03-10"
+        assert [rate["cards"] for rate in summary["rates"]] == [33.3333, 0.0, 33.3333, 0.5]
+    assert summary["counts"]["first"] == "2026-03-10"
 
 
 def test_published_rates_have_the_same_units_as_ours() -> None:
@@ -515,30 +525,30 @@ def test_limits_without_data_are_not_a_go(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("CDS_SITES", str(sites))
     command = ["population", str(export(tmp_path / "in")), "--workers", "1", "--partitions", "1"]
 
-    none = CliRunner().invoke(
+    result = CliRunner().invoke(
         main, [*command, "--out", str(tmp_path / "a"), "--from", "2030-01-01"]
     )
-    assert none.exit_code == 3
-    assert "cannot tell: cards_per_100_encounters: nothing to count" in none.stderr
+    assert result.exit_code == 3
+    assert "cannot tell: cards_per_100_encounters: nothing to count" in result.stderr
 
 
 def test_review_sheets_are_also_drawn_when_nothing_fired(tmp_path: Path) -> None:
-    who = patient("p9", born="2001-01-01")
-    made = outcome(
-        write(tmp_path / "in", who, encounter(of="p9")), tmp_path / "out", sample=4,
+    person = patient("p9", born="2001-01-01")
+    summary = outcome(
+        write(tmp_path / "in", person, encounter(of="p9")), tmp_path / "out", sample=4,
         at="2026-03-10",
     )  # fmt: skip
-    fired = {one["rule"] for one in made["evaluations"] if one["answer"] == "fired"}
+    fired = {row["rule"] for row in summary["evaluations"] if row["answer"] == "fired"}
     rows = list(read_csv(tmp_path / "out" / "sample.csv"))
     assert len(rows) == 4
-    assert {one["rule"] for one in rows} - fired
+    assert {row["rule"] for row in rows} - fired
 
 
 SHEET = "sheet,rule,time,patient,should_fire,comment\n001,r,t,p,{},\n002,r,t,p,{},\n"
 
 
 @pytest.mark.parametrize(
-    ("sheets", "named"),
+    ("sheets", "message"),
     [
         ([""], "no rows"),
         ([SHEET.partition("\n")[0] + "\n"], "no rows"),
@@ -548,12 +558,12 @@ SHEET = "sheet,rule,time,patient,should_fire,comment\n001,r,t,p,{},\n002,r,t,p,{
         ([SHEET] * 3, "one or two readers"),
     ],
 )
-def test_a_malformed_sheet_is_named(tmp_path: Path, sheets: list[str], named: str) -> None:
+def test_a_malformed_sheet_is_named(tmp_path: Path, sheets: list[str], message: str) -> None:
     (tmp_path / "sample-key.csv").write_text("sheet,rule,answer,because\n001,r,fired,\n002,r,no,\n")
     paths = [tmp_path / f"{number}.csv" for number in range(len(sheets))]
     for path, text in zip(paths, sheets, strict=True):
         path.write_text(text)
-    with pytest.raises(BadRequest, match=named):
+    with pytest.raises(BadRequest, match=message):
         score(tmp_path, paths)
     paths[0].write_text(SHEET.format("yes", "unclear"))
     assert score(tmp_path, paths[:1])["readers"][str(paths[0])]["unanswered"] == 1
@@ -562,14 +572,14 @@ def test_a_malformed_sheet_is_named(tmp_path: Path, sheets: list[str], named: st
 
 
 def test_a_sheet_shows_the_qualifiers_of_a_value(tmp_path: Path) -> None:
-    below = potassium(
+    low = potassium(
         3.1,
         "2026-03-01T23:30:00-05:00",
         note=[{"text": "sample haemolysed"}],
         interpretation=[{"coding": [{"code": "LL"}]}],
         status="preliminary",
     )
-    below["valueQuantity"]["comparator"] = "<"
+    low["valueQuantity"]["comparator"] = "<"
     pressure = {
         **potassium(1, "2026-03-02T08:00:00Z", name="bp"),
         "code": {"text": "Pressure"},
@@ -583,20 +593,20 @@ def test_a_sheet_shows_the_qualifiers_of_a_value(tmp_path: Path) -> None:
         medicationCodeableConcept=None,
         medicationReference={"reference": "#c"},
     )
-    doubted = cramps(
+    provisional = cramps(
         id="dx",
         code={"text": "cirrhosis"},
         verificationStatus={"coding": [{"code": "provisional"}]},
     )
     outcome(
-        write(tmp_path / "in", patient(), encounter(), cramps(), below, pressure, dose, doubted),
+        write(tmp_path / "in", patient(), encounter(), cramps(), low, pressure, dose, provisional),
         tmp_path / "out",
         sample=1,
     )
 
     sheet = (tmp_path / "out/sample/001.html").read_text()
-    taken = datetime.fromisoformat("2026-03-01T23:30:00-05:00").astimezone()
-    assert f"{taken:%Y-%m-%d %H:%M}" in sheet
+    drawn_at = datetime.fromisoformat("2026-03-01T23:30:00-05:00").astimezone()
+    assert f"{drawn_at:%Y-%m-%d %H:%M}" in sheet
     assert "&lt; 3.1 mmol/L; preliminary; reported as LL; sample haemolysed" in sheet
     assert "Systolic: 95" in sheet
     assert "Quinine<td>active; cramps; one at night" in sheet.replace("</td>", "")
@@ -630,13 +640,15 @@ def test_subgroups_by_an_extension_that_the_site_names(tmp_path: Path) -> None:
         encounter("e-p4", of="p4"),
     )
 
-    made = outcome(source, tmp_path / "out", Settings(sites=str(sites)))
-    counted = {(one["group"], one["value"]): one["patients"] for one in made["subgroups"]}
+    summary = outcome(source, tmp_path / "out", Settings(sites=str(sites)))
+    counted = {
+        (group["group"], group["value"]): group["patients"] for group in summary["subgroups"]
+    }
     assert counted["race", "Black or African American"] == 1
     assert counted["race", "unknown"] == 3
     assert counted["vip", "yes"] == 1
     assert counted["sex", "female"] == 4
-    with_card = {one["value"]: one["with_card"] for one in made["subgroups"]}
+    with_card = {group["value"]: group["with_card"] for group in summary["subgroups"]}
     assert with_card["Black or African American"] == 1
 
 
@@ -649,10 +661,10 @@ def test_data_quality_is_ranked_by_what_a_correction_would_change(tmp_path: Path
         write(source, patient(name), encounter(f"e-{name}", of=name), cramps(of=name), result)
 
     ranked = outcome(source, tmp_path / "out")["data_quality"]
-    assert [one["would_fire"] for one in ranked] == sorted(
-        (one["would_fire"] for one in ranked), reverse=True
+    assert [each["would_fire"] for each in ranked] == sorted(
+        (each["would_fire"] for each in ranked), reverse=True
     )
-    no_unit = next(one for one in ranked if "no unit" in one["reason"])
+    no_unit = next(each for each in ranked if "no unit" in each["reason"])
     assert "low-potassium" in no_unit["rules"]
     assert 0 < no_unit["alone"] <= no_unit["answers"]
     # One of the eight whose potassium could be read had a low one.
@@ -664,8 +676,8 @@ def test_a_sheet_shows_the_order_that_is_placed_and_drugs_by_name(tmp_path: Path
     drug = {"resourceType": "Medication", "id": "m1", "code": {"text": "quinine sulfate 300 MG"}}
     request = {**quinine(), "medicationReference": {"reference": "Medication/m1"}}
     del request["medicationCodeableConcept"]
-    before = {**request, "id": "before", "authoredOn": "2026-01-20T08:00:00Z", "status": "active"}
-    source = write(tmp_path / "in", patient(), cramps(), request, before, drug)
+    earlier = {**request, "id": "before", "authoredOn": "2026-01-20T08:00:00Z", "status": "active"}
+    source = write(tmp_path / "in", patient(), cramps(), request, earlier, drug)
 
     outcome(source, tmp_path / "out", at="orders", sample=2, start="2026-02-01")
     for row in read_csv(tmp_path / "out" / "sample.csv"):
@@ -689,9 +701,9 @@ def test_an_export_without_any_patient_is_refused_by_name(tmp_path: Path, conten
 @pytest.mark.parametrize("size", ["much", "1MB", "-4GB", "4 XB"])
 def test_a_size_that_cannot_be_used_is_named(tmp_path: Path, size: str) -> None:
     command = ["population", str(export(tmp_path / "in")), "--out", str(tmp_path / "out")]
-    ended = CliRunner().invoke(main, [*command, "--memory", size])
-    assert ended.exit_code == 1
-    assert size in ended.stderr
+    result = CliRunner().invoke(main, [*command, "--memory", size])
+    assert result.exit_code == 1
+    assert size in result.stderr
     assert not (tmp_path / "out").exists()
 
 
@@ -700,8 +712,8 @@ def test_help_shows_the_options_and_scores_are_printed(tmp_path: Path) -> None:
 
     outcome(export(tmp_path / "in"), tmp_path / "out", sample=2)
     sheet = str(tmp_path / "out" / "sample.csv")
-    ended = CliRunner().invoke(main, ["population", "score", str(tmp_path / "out"), sheet])
-    assert ended.exit_code == 0
-    assert '"sheets": 2' in ended.output
+    result = CliRunner().invoke(main, ["population", "score", str(tmp_path / "out"), sheet])
+    assert result.exit_code == 0
+    assert '"sheets": 2' in result.output
     with pytest.raises(BadRequest, match="Only --engine spark"):
         outcome(Path("s3a:/bucket/x"), tmp_path / "other")

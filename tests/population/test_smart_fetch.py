@@ -53,8 +53,8 @@ if not TOOL.exists():
 def running() -> Iterator[FhirServer]:
     if reason := missing():
         pytest.skip(reason)
-    with started() as made:
-        yield made
+    with started() as server:
+        yield server
 
 
 @pytest.fixture
@@ -64,54 +64,54 @@ def server(running: FhirServer) -> FhirServer:
     return running
 
 
-def fetched(server: FhirServer, folder: Path, *options: str) -> Path:
+def fetch(server: FhirServer, folder: Path, *options: str) -> Path:
     command = [str(TOOL), *options, str(folder), "--fhir-url", server.url]
     command += ["--id-list", "p1", "--type", TYPES]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
-    assert ended.returncode == 0, ended.stdout + ended.stderr
+    process = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert process.returncode == 0, process.stdout + process.stderr
     return folder
 
 
-def as_given(made: Json) -> None:
-    assert made["odd"] == []
-    assert made["resources"] == {
+def assert_complete(summary: Json) -> None:
+    assert summary["odd"] == []
+    assert summary["resources"] == {
         "Condition": 1,
         "Encounter": 1,
         "MedicationRequest": 1,
         "Observation": 1,
         "Patient": 1,
     }
-    assert not [one for one in made["caveats"] if "duplicates" in one["kind"]]
+    assert not [caveat for caveat in summary["caveats"] if "duplicates" in caveat["kind"]]
 
 
 def test_a_crawl_is_read_unchanged(server: FhirServer, tmp_path: Path) -> None:
     plain = outcome(write(tmp_path / "plain", *RESOURCES), tmp_path / "plain-out")
-    source = fetched(server, tmp_path / "in", "crawl")
-    assert {one.name for one in source.iterdir()} > {"log.ndjson", "Patient.ndjson.gz"}
+    source = fetch(server, tmp_path / "in", "crawl")
+    assert {file.name for file in source.iterdir()} > {"log.ndjson", "Patient.ndjson.gz"}
 
-    made = outcome(source, tmp_path / "out")
-    as_given(made)
-    assert answers(made) == answers(plain)
-    assert answers(made)["low-potassium"] == "fired"
+    summary = outcome(source, tmp_path / "out")
+    assert_complete(summary)
+    assert answers(summary) == answers(plain)
+    assert answers(summary)["low-potassium"] == "fired"
 
 
 def test_a_managed_export_is_not_read_twice_through_its_links(
     server: FhirServer, tmp_path: Path
 ) -> None:
-    source = fetched(server, tmp_path / "in", "export", "--export-mode", "crawl")
-    assert [one for one in source.iterdir() if one.is_symlink()]
+    source = fetch(server, tmp_path / "in", "export", "--export-mode", "crawl")
+    assert [file for file in source.iterdir() if file.is_symlink()]
 
-    made = outcome(source, tmp_path / "out")
-    as_given(made)
-    assert answers(made)["quinine-active"] == "fired"
+    summary = outcome(source, tmp_path / "out")
+    assert_complete(summary)
+    assert answers(summary)["quinine-active"] == "fired"
 
 
 def test_a_second_managed_export_wins(server: FhirServer, tmp_path: Path) -> None:
-    source = fetched(server, tmp_path / "in", "export", "--export-mode", "crawl")
+    source = fetch(server, tmp_path / "in", "export", "--export-mode", "crawl")
     server.reset()
     server.load([*RESOURCES[:3], potassium(4.2, "2026-03-01T08:00:00Z", **LABORATORY)])
-    fetched(server, source, "export", "--export-mode", "crawl", "--nickname", "second")
+    fetch(server, source, "export", "--export-mode", "crawl", "--nickname", "second")
 
-    made = outcome(source, tmp_path / "out")
-    assert answers(made)["low-potassium"] == "did not fire"
-    assert made["caveats"][0]["kind"].startswith("duplicates")
+    summary = outcome(source, tmp_path / "out")
+    assert answers(summary)["low-potassium"] == "did not fire"
+    assert summary["caveats"][0]["kind"].startswith("duplicates")

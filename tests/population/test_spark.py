@@ -32,7 +32,7 @@ def session() -> Iterator[Any]:
 
     os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
     os.environ["PYSPARK_PYTHON"] = sys.executable
-    made = (
+    spark = (
         SparkSession.builder.master("local[2]")
         .config("spark.ui.enabled", "false")
         .config("spark.python.worker.reuse", "true")
@@ -40,24 +40,29 @@ def session() -> Iterator[Any]:
         .config("spark.driver.bindAddress", "127.0.0.1")
         .getOrCreate()
     )
-    yield made
-    made.stop()
+    yield spark
+    spark.stop()
 
 
 def export(folder: Path) -> Path:
-    """300 patients, and the oddities of real exports."""
+    """300 patients, with the oddities of real exports."""
     make.write(folder, patients=300, seed=3, results=20)
     request = {**quinine(), "medicationReference": {"reference": "Medication/m1"}}
     del request["medicationCodeableConcept"]
     drug = {"resourceType": "Medication", "id": "m1", "code": {"text": "quinine sulfate 300 MG"}}
     write(folder, patient(), encounter(), cramps(), request, drug)
-    # Of two with the same date the one that comes later in the export counts.
+    # Of two with the same date, the one later in the export counts.
     inner = folder / "more one"
-    twice = [potassium(value, "2026-03-01T08:00:00Z") for value in (5.0, 2.9)]
-    write(inner, *twice)
+    results = [potassium(value, "2026-03-01T08:00:00Z") for value in (5.0, 2.9)]
+    write(inner, *results)
     entries = [
-        {"resource": one}
-        for one in (patient("b1"), encounter("e-b1", of="b1"), cramps(of="b1"), quinine(of="b1"))
+        {"resource": resource}
+        for resource in (
+            patient("b1"),
+            encounter("e-b1", of="b1"),
+            cramps(of="b1"),
+            quinine(of="b1"),
+        )
     ]
     (inner / "b1.json").write_text(json.dumps({"resourceType": "Bundle", "entry": entries}))
     whole = gzip.compress(json.dumps(potassium(3.0, "2026-03-02T08:00:00Z")).encode() + b"\n")
@@ -69,10 +74,10 @@ def export(folder: Path) -> Path:
         pa.table({"resource": [json.dumps(potassium(6.5, "2026-03-03", name="k9"))]}),
         inner / "x.parquet",
     )
-    for aside in ("deleted", "error"):
-        (folder / aside).mkdir()
-    gone = {"request": {"method": "DELETE", "url": "Observation/k9"}}
-    (folder / "deleted" / "x.ndjson").write_text(json.dumps({"entry": [gone]}) + "\nx\n")
+    for name in ("deleted", "error"):
+        (folder / name).mkdir()
+    deletion = {"request": {"method": "DELETE", "url": "Observation/k9"}}
+    (folder / "deleted" / "x.ndjson").write_text(json.dumps({"entry": [deletion]}) + "\nx\n")
     (folder / "error" / "x.ndjson").write_text('{"resourceType":"OperationOutcome"}\n')
     return folder
 
@@ -88,12 +93,12 @@ def test_both_engines_give_the_same_rows(tmp_path: Path, session: Any, partition
     assert local["counts"]["patients"] == 302
     assert len(local["called"]) > 500
     assert local["evaluations"] == spark["evaluations"]
-    unequal = {"milliseconds"}
-    for one, two in zip(local["called"], spark["called"], strict=True):
-        assert {k: v for k, v in one.items() if k not in unequal} == {
-            k: v for k, v in two.items() if k not in unequal
+    ignored = {"milliseconds"}
+    for ours, theirs in zip(local["called"], spark["called"], strict=True):
+        assert {k: v for k, v in ours.items() if k not in ignored} == {
+            k: v for k, v in theirs.items() if k not in ignored
         }
-    assert {one["kind"] for one in local["odd"]} >= {
+    assert {each["kind"] for each in local["odd"]} >= {
         "a line cut in the middle",
         "a file that ends in the middle or cannot be read",
         "a line of deleted/ that cannot be read",

@@ -1,4 +1,4 @@
-"""Only what was known then counts. What needs the whole run joins a Medication to its request."""
+"""Only what was known at the time counts; whole runs where a request refers to its Medication."""
 
 from __future__ import annotations
 
@@ -28,23 +28,23 @@ def evaluated_export(tmp_path: Path, *resources: Json, **options: Any) -> Json:
     return evaluated(write(source, patient(), encounter(), *resources), **options)
 
 
-def rows(made: Json) -> list[Json]:
-    left_out = {"patient", "encounter", "clinician"}  # each run has its own key
-    return [{k: v for k, v in one.items() if k not in left_out} for one in made["evaluations"]]
+def rows(result: Json) -> list[Json]:
+    ignored = {"patient", "encounter", "clinician"}  # each run has its own key
+    return [{k: v for k, v in row.items() if k not in ignored} for row in result["evaluations"]]
 
 
-def caveats(made: Json) -> str:
-    return "; ".join(one["kind"] for one in made["caveats"])
+def caveats(result: Json) -> str:
+    return "; ".join(caveat["kind"] for caveat in result["caveats"])
 
 
 BASE = (cramps(), potassium(3.1, "2026-03-01T08:00:00Z"), quinine())
 
 
 def test_rules_fire_on_what_was_known(tmp_path: Path) -> None:
-    found = answers(evaluated_export(tmp_path, *BASE))
+    answered = answers(evaluated_export(tmp_path, *BASE))
 
-    assert found["low-potassium"] == "fired"
-    assert found["quinine-active"] == "fired"
+    assert answered["low-potassium"] == "fired"
+    assert answered["quinine-active"] == "fired"
 
 
 LATER = [
@@ -95,10 +95,10 @@ def test_an_earlier_stop_counts(tmp_path: Path) -> None:
 
 
 def test_a_stop_at_an_unknown_time_is_a_caveat(tmp_path: Path) -> None:
-    made = evaluated_export(tmp_path, cramps(), quinine(status="stopped"))
+    result = evaluated_export(tmp_path, cramps(), quinine(status="stopped"))
 
-    assert answers(made)["quinine-active"] == "did not fire"
-    assert "ended at an unknown time" in caveats(made)
+    assert answers(result)["quinine-active"] == "did not fire"
+    assert "ended at an unknown time" in caveats(result)
 
 
 def test_a_diagnosis_that_resolved_later_was_active_then(tmp_path: Path) -> None:
@@ -106,8 +106,8 @@ def test_a_diagnosis_that_resolved_later_was_active_then(tmp_path: Path) -> None
         clinicalStatus={"coding": [{"code": "resolved"}]}, abatementDateTime="2026-05-01"
     )
 
-    made = evaluated_export(tmp_path, resolved, potassium(3.1, "2026-03-01T08:00:00Z"))
-    assert answers(made)["low-potassium"] == "fired"
+    result = evaluated_export(tmp_path, resolved, potassium(3.1, "2026-03-01T08:00:00Z"))
+    assert answers(result)["low-potassium"] == "fired"
 
 
 def test_a_later_death_suppresses_nothing(tmp_path: Path) -> None:
@@ -123,29 +123,29 @@ def test_a_discharge_diagnosis_was_not_known_at_the_start(tmp_path: Path) -> Non
     )  # fmt: skip
     before = write(tmp_path / "in2", patient(), encounter())
 
-    with_it, without = evaluated(source), evaluated(before)
-    assert rows(with_it) == rows(without)
+    with_diagnosis, without = evaluated(source), evaluated(before)
+    assert rows(with_diagnosis) == rows(without)
 
 
 def test_a_day_counts_from_its_end_and_is_a_caveat(tmp_path: Path) -> None:
-    made = evaluated_export(tmp_path, cramps(), potassium(3.1, "2026-03-10", issued=None))
+    result = evaluated_export(tmp_path, cramps(), potassium(3.1, "2026-03-10", issued=None))
 
-    assert answers(made)["low-potassium"] == "cannot tell"
-    assert "by the day only" in caveats(made)
+    assert answers(result)["low-potassium"] == "cannot tell"
+    assert "by the day only" in caveats(result)
 
 
 def test_at_a_date_every_patient_is_evaluated_once(tmp_path: Path) -> None:
-    made = evaluated_export(tmp_path, *BASE, at="2026-02-15")
+    result = evaluated_export(tmp_path, *BASE, at="2026-02-15")
 
-    assert answers(made)["low-potassium"] == "cannot tell"
-    assert answers(made)["quinine-active"] == "fired"
+    assert answers(result)["low-potassium"] == "cannot tell"
+    assert answers(result)["quinine-active"] == "fired"
 
 
 def test_the_window_bounds_the_calls(tmp_path: Path) -> None:
     second = encounter("e2", "2026-04-10T09:00:00Z")
 
-    made = evaluated_export(tmp_path, *BASE, second, start="2026-04-01", end="2026-04-10")
-    assert [one["time"].month for one in made["called"]] == [4]
+    result = evaluated_export(tmp_path, *BASE, second, start="2026-04-01", end="2026-04-10")
+    assert [call["time"].month for call in result["called"]] == [4]
 
 
 @pytest.mark.parametrize("hook", ["order-select", "order-sign"])
@@ -157,10 +157,10 @@ def test_data_after_an_order_change_nothing(tmp_path: Path, hook: str, later: Js
 
     before = evaluated_export(tmp_path, *base, **window)
     assert len(before["called"]) == 1
-    assert "fired" in {one["answer"] for one in before["evaluations"]}
+    assert "fired" in {row["answer"] for row in before["evaluations"]}
     after = evaluated_export(tmp_path, *base, later, **window)
-    assert [{**one, "order": ""} for one in rows(before)] == [
-        {**one, "order": ""} for one in rows(after)
+    assert [{**row, "order": ""} for row in rows(before)] == [
+        {**row, "order": ""} for row in rows(after)
     ]
 
 
@@ -169,17 +169,17 @@ def test_an_order_stopped_later_was_in_force_when_the_next_was_placed(tmp_path: 
     chloride = {"medicationCodeableConcept": {"text": "potassium chloride 600 MG Oral Tablet"}}
     order = {**quinine("2026-03-10T09:00:00Z"), "id": "new", **chloride}
 
-    def found(**stop: str) -> list[str]:
-        taken = quinine(**spironolactone, **stop)
-        made = evaluated_export(tmp_path, cramps(), order, taken, at="orders", start="2026-03-01")
+    def shown(**stop: str) -> list[str]:
+        drug = quinine(**spironolactone, **stop)
+        result = evaluated_export(tmp_path, cramps(), order, drug, at="orders", start="2026-03-01")
         (hazard,) = [
-            one for one in made["evaluations"] if one["rule"] == "potassium-ordered-hazard"
+            row for row in result["evaluations"] if row["rule"] == "potassium-ordered-hazard"
         ]
-        return [*hazard["because"], *(one["code"] for one in hazard["facts"])]
+        return [*hazard["because"], *(fact["code"] for fact in hazard["facts"])]
 
-    active = found(status="active")
-    assert found(status="stopped", statusChanged="2026-04-01T08:00:00Z") == active
-    assert found(status="stopped", statusChanged="2026-03-01T08:00:00Z") != active
+    active = shown(status="active")
+    assert shown(status="stopped", statusChanged="2026-04-01T08:00:00Z") == active
+    assert shown(status="stopped", statusChanged="2026-03-01T08:00:00Z") != active
 
 
 @pytest.fixture(params=["America/New_York", "Asia/Tokyo", "UTC"])
@@ -206,19 +206,19 @@ WHEN = (
 
 @pytest.mark.usefixtures("zone")
 def test_dates_without_an_offset_are_in_the_time_zone_of_the_call(tmp_path: Path) -> None:
-    for number, (start, taken, _) in enumerate(WHEN):
-        who = f"p{number}"
-        visit = encounter(f"e{number}", of=who, period={"start": start})
-        low = potassium(3.1, taken, name=f"k{number}", of=who)
-        write(tmp_path / "in", patient(who), visit, cramps("2025-12-01", of=who), low)
+    for number, (start, drawn_at, _) in enumerate(WHEN):
+        name = f"p{number}"
+        visit = encounter(f"e{number}", of=name, period={"start": start})
+        low = potassium(3.1, drawn_at, name=f"k{number}", of=name)
+        write(tmp_path / "in", patient(name), visit, cramps("2025-12-01", of=name), low)
 
-    made = outcome(tmp_path / "in", tmp_path / "out", identified=True)
-    found = {
-        one["patient"]: one["answer"]
-        for one in made["evaluations"]
-        if one["rule"] == "low-potassium"
+    summary = outcome(tmp_path / "in", tmp_path / "out", identified=True)
+    answered = {
+        row["patient"]: row["answer"]
+        for row in summary["evaluations"]
+        if row["rule"] == "low-potassium"
     }
-    assert found == {f"p{number}": answer for number, (*_, answer) in enumerate(WHEN)}
+    assert answered == {f"p{number}": answer for number, (*_, answer) in enumerate(WHEN)}
 
 
 @pytest.mark.parametrize("status", ["on-hold", "suspended", "entered-in-error"])
@@ -234,10 +234,10 @@ def test_dates_without_an_offset_are_in_the_time_zone_of_the_call(tmp_path: Path
 def test_entries_put_on_hold_or_deleted_later_were_in_force(
     tmp_path: Path, status: str, set_at: Json, answer: str
 ) -> None:
-    made = evaluated_export(tmp_path, cramps(), quinine(status=status, **set_at))
+    result = evaluated_export(tmp_path, cramps(), quinine(status=status, **set_at))
 
-    assert answers(made)["quinine-active"] == answer
-    assert ("on hold or entered in error since an unknown" in caveats(made)) == (
+    assert answers(result)["quinine-active"] == answer
+    assert ("on hold or entered in error since an unknown" in caveats(result)) == (
         "statusChanged" not in set_at
     )
 
@@ -267,31 +267,31 @@ def test_a_correction_counts_from_when_it_was_issued(
         4.4, "2026-03-01T08:00:00Z", issued, status="corrected", meta={"lastUpdated": issued}
     )
 
-    made = evaluated_export(tmp_path, cramps(), corrected, FIRST)
-    assert answers(made)["low-potassium"] == answer
-    assert "its earlier versions are not in the export" not in caveats(made)
+    result = evaluated_export(tmp_path, cramps(), corrected, FIRST)
+    assert answers(result)["low-potassium"] == answer
+    assert "its earlier versions are not in the export" not in caveats(result)
 
 
 @pytest.mark.parametrize(
-    "struck",
+    "deleted",
     [
         potassium(3.1, "2026-03-01T08:00:00Z", status="entered-in-error"),
         cramps(id="x", verificationStatus={"coding": [{"code": "entered-in-error"}]}),
         cramps(id="x", verificationStatus={"coding": [{"code": "refuted"}]}),
     ],
 )
-def test_an_entry_deleted_at_an_unknown_time_is_a_caveat(tmp_path: Path, struck: Json) -> None:
+def test_an_entry_deleted_at_an_unknown_time_is_a_caveat(tmp_path: Path, deleted: Json) -> None:
     assert "entered in error or refuted at an unknown time" in caveats(
-        evaluated_export(tmp_path, struck)
+        evaluated_export(tmp_path, deleted)
     )
 
 
 def test_a_death_dated_by_the_year_is_a_caveat(tmp_path: Path) -> None:
     source = write(tmp_path / "in", patient(deceasedDateTime="2026"), encounter(), *BASE)
 
-    made = evaluated(source)
-    assert answers(made)["quinine-active"] == "fired"
-    assert "deceased at an unknown time" in caveats(made)
+    result = evaluated(source)
+    assert answers(result)["quinine-active"] == "fired"
+    assert "deceased at an unknown time" in caveats(result)
 
 
 DRUG = {
@@ -312,8 +312,8 @@ def test_a_medication_is_not_included_if_its_request_was_not_in_force(
     request = quinine("2026-02-01" if more else "2026-05-01", **by_name, **more)
 
     source = write(tmp_path / "in", patient(), encounter(), cramps(), DRUG, request)
-    made = outcome(source, tmp_path / "out")
-    assert made["called"][0]["problems"] == []
+    summary = outcome(source, tmp_path / "out")
+    assert summary["called"][0]["problems"] == []
 
 
 @pytest.mark.parametrize("hook", ["order-select", "order-sign"])
@@ -325,15 +325,15 @@ def test_a_draft_is_judged_with_the_drug_that_it_references(tmp_path: Path, hook
     order = quinine("2026-03-10T09:00:00Z", **by_name)
 
     source = write(tmp_path / "in", patient(), encounter(), cramps(), DRUG, order)
-    made = outcome(source, tmp_path / "out", at="orders", hook=hook)
-    assert answers(made)["quinine-ordered"] == "fired"
-    assert made["called"][0]["problems"] == []
+    summary = outcome(source, tmp_path / "out", at="orders", hook=hook)
+    assert answers(summary)["quinine-ordered"] == "fired"
+    assert summary["called"][0]["problems"] == []
 
 
 @pytest.mark.parametrize(("fluid", "fired"), [("Serum", True), ("Urine", False)])
 def test_a_result_is_read_with_its_specimen(tmp_path: Path, fluid: str, fired: bool) -> None:
-    one = potassium(2.4, "2026-03-01T08:00:00Z", specimen={"reference": "Specimen/s1"})
-    one["code"] = {"coding": [{"system": "urn:oid:1.2", "code": "K", "display": "Potassium"}]}
+    low = potassium(2.4, "2026-03-01T08:00:00Z", specimen={"reference": "Specimen/s1"})
+    low["code"] = {"coding": [{"system": "urn:oid:1.2", "code": "K", "display": "Potassium"}]}
     sample = {
         "resourceType": "Specimen",
         "id": "s1",
@@ -341,10 +341,10 @@ def test_a_result_is_read_with_its_specimen(tmp_path: Path, fluid: str, fired: b
         "type": {"text": fluid},
     }
 
-    made = evaluated_export(tmp_path, cramps(), one, sample)
+    result = evaluated_export(tmp_path, cramps(), low, sample)
 
-    assert (answers(made)["low-potassium"] == "fired") is fired
-    assert "Specimen" not in caveats(made)
+    assert (answers(result)["low-potassium"] == "fired") is fired
+    assert "Specimen" not in caveats(result)
 
 
 @pytest.mark.parametrize(
@@ -366,9 +366,9 @@ def test_a_laboratory_report_in_words_is_reported_once_it_was_known(
         "conclusion": "Potassium 2.4 mmol/L",
     }
 
-    made = evaluated_export(
+    result = evaluated_export(
         tmp_path, cramps(), potassium(4.1, "2026-02-01T08:00:00Z"), report | more
     )
 
-    problems = {one["kind"] for one in made["called"][0]["problems"]}
+    problems = {problem["kind"] for problem in result["called"][0]["problems"]}
     assert ("report" in problems) is (reported and when < "2026-03-10")
