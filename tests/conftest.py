@@ -10,7 +10,7 @@ import pytest
 
 from tests.testing.thorough import ALL
 
-# The tests' modules are many objects, which the collector would go through again and again.
+# The modules of the tests are many objects, which the collector would go through again and again.
 gc.set_threshold(50_000, 20, 100)
 
 COSTLY = ("browser", "postgres", "population")
@@ -18,21 +18,21 @@ COSTLY = ("browser", "postgres", "population")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    left = [one for one in items if not ALL and one.get_closest_marker("thorough")]
-    if left and len(left) < len(items):  # one that is asked for by its name is run
-        config.hook.pytest_deselected(items=left)
-        gone = set(left)
-        items[:] = [one for one in items if one not in gone]
+    deselected = [item for item in items if not ALL and item.get_closest_marker("thorough")]
+    if deselected and len(deselected) < len(items):  # a test that is asked for by name is run
+        config.hook.pytest_deselected(items=deselected)
+        unwanted = set(deselected)
+        items[:] = [item for item in items if item not in unwanted]
     if workers := getattr(config, "workerinput", {}).get("workercount"):
-        items[:] = _shared_out(items, workers)
+        items[:] = _spread(items, workers)
 
 
-def _shared_out(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
-    """Each process begins with the tests of one kind of `COSTLY`, so that the others need not
-    start the same: the scheduler gives each an equal part and moves tests from the ends."""
-    costly = [[one for one in items if _is_of(one, kind)] for kind in COSTLY]
-    apart = set(chain.from_iterable(costly))
-    others = iter([one for one in items if one not in apart])
+def _spread(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
+    """Order the tests so that each process begins with one kind of `COSTLY`, so that no other need
+    start the same thing: the scheduler gives each an equal part and moves tests from the ends."""
+    costly = [[item for item in items if _is_of(item, kind)] for kind in COSTLY]
+    placed = set(chain.from_iterable(costly))
+    others = iter([item for item in items if item not in placed])
     ordered: list[pytest.Item] = []
     for worker in range(workers):
         ordered += chain.from_iterable(costly[worker::workers])
