@@ -54,7 +54,7 @@ TOPIC = Topic(
         codes=FOLDER.codes,
         complaint=cramps.documented,
         complaint_is="leg cramps are",
-        computed=egfr.computed,
+        computed={"egfr": egfr.newest_egfr},
         priorities=priorities.PRIORITIES,
         observing=OBSERVING,
     ),

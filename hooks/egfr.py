@@ -31,10 +31,8 @@ def ckd_epi_2021(creatinine: Fraction, age: int, female: bool) -> float:
     return value * 1.012 if female else value
 
 
-def computed(facts: Facts, analyte: str, worse: Worse) -> Newest | None:
-    """The eGFR that counts, chosen among the methods; None for every other analyte."""
-    if analyte != "egfr":
-        return None
+def newest_egfr(facts: Facts, worse: Worse) -> Newest:
+    """The eGFR that counts, chosen among the methods."""
     series = facts.series.get("egfr", NO_RESULTS)
     newest = series.newest(worse)
     reported = _best_of_day(newest.result, series)

@@ -294,7 +294,7 @@ class Given:
 
     def facts(self) -> Facts:
         """The facts, at NOW."""
-        from hooks.egfr import computed
+        from hooks.egfr import newest_egfr
         from hooks.knowledge.files import limits
 
         record = Record(
@@ -314,7 +314,7 @@ class Given:
             key: Series(self.candidates.get(key, ()), self.undated.get(key, ())) for key in keys
         }
         site = replace(Site(limits=limits()), **self.site)  # type: ignore[arg-type]
-        return Facts(record, series, NOW, site, computed)
+        return Facts(record, series, NOW, site, {"egfr": newest_egfr})
 
     def ask(self, rule_id: str, service: Service | None = None) -> Answer:
         """One rule's answer, through the engine."""

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 
 from cds_service.catalogue.limits_file import read_limits
 from cds_service.core.knowledge import KnowledgeError, Limits, Reference
+from cds_service.engine.checking import check_topics
 from cds_service.engine.orderables import Orderables
-from cds_service.engine.topic import Option, Topic, check_topics
+from cds_service.engine.topic import Option, Topic
 from cds_service.errors import StartupError
 from cds_service.terminology.codes import CodeError
 

@@ -68,7 +68,7 @@ class Facts:
         series: Mapping[str, Series],
         as_of: datetime,
         site: Site,
-        computed: Callable[[Facts, str, Worse], Newest | None] | None = None,
+        computed: Mapping[str, Callable[[Facts, Worse], Newest | None]] | None = None,
     ) -> None:
         self.record = record
         self.as_of = as_of
@@ -78,7 +78,7 @@ class Facts:
         self.drafts = record.drafts
         self.patient = record.patient
         self.series = series
-        self._computed = computed
+        self._computed = computed or {}
         self._newest: dict[Worse, dict[str, Newest]] = {worse: {} for worse in Worse}
         self._unusable: list[Newest] = []  # those with problems, in the order they were asked for
         self._unread: dict[Kind, tuple[Problem, ...]] = {}
@@ -167,7 +167,8 @@ class Facts:
         known = self._newest[worse]
         found = known.get(analyte)
         if found is None:
-            found = self._computed(self, analyte, worse) if self._computed else None
+            compute = self._computed.get(analyte)
+            found = compute(self, worse) if compute else None
             if found is None:
                 found = self.series.get(analyte, NO_RESULTS).newest(worse)
             known[analyte] = found

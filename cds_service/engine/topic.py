@@ -6,23 +6,24 @@ holds no medicine. See docs/how-to/add-a-topic.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from cds_service.core.analytes import Analyte
-from cds_service.core.knowledge import KnowledgeError, Limits, Reference
+from cds_service.core.knowledge import Limits, Reference
 from cds_service.core.observing import NOTHING_MORE, Observing
 from cds_service.core.patient import Facts
 from cds_service.core.series import Newest, Worse
 from cds_service.engine.arranging import NO_PRIORITIES, Priorities
 from cds_service.engine.hook import Hook
 from cds_service.engine.orderables import Orderable
-from cds_service.engine.rule import Rule, checked
+from cds_service.engine.rule import Rule
 from cds_service.terminology.codes import Coding
 from cds_service.terminology.vocabulary import Vocabulary
 
-Computed = Callable[[Facts, str, Worse], Newest | None]
+Computed = Callable[[Facts, Worse], Newest | None]
+"""Gives the newest results of an analyte from others; None where it has nothing to say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class Knowledge:
 
     ``limits`` takes a site's entries (or None) and the name of their file or setting, gives the
     limits that result, and raises KnowledgeError. ``codes`` gives the codes by which results of
-    an analyte are searched for. ``computed`` gives results that are computed from others.
+    an analyte are searched for. ``computed`` gives, by analyte, results computed from others.
     ``complaint`` says whether the topic's complaint is documented (None: cannot tell); rules of
     tier C fire only where it is. ``complaint_is`` names it in messages ("leg cramps are").
     ``observing`` is what Observations say besides results: conditions and methods.
@@ -55,7 +56,7 @@ class Knowledge:
     orderables: Mapping[str, Orderable]
     codes: Callable[[str], Iterable[Coding]]
     complaint: Callable[[Facts], bool | None]
-    computed: Computed | None = None
+    computed: Mapping[str, Computed] = field(default_factory=dict)
     priorities: Priorities = NO_PRIORITIES
     complaint_is: str = "the complaint is"
     observing: Observing = NOTHING_MORE
@@ -128,70 +129,3 @@ class Topic:
     def rules(self) -> tuple[Rule, ...]:
         """Every rule once, in the order of the services."""
         return tuple(dict.fromkeys(rule for service in self.services for rule in service.rules))
-
-
-def check_topics(topics: Sequence[Topic]) -> None:
-    """Raise KnowledgeError naming the topic and the rule or key that is wrong."""
-    for topic in topics:
-        try:
-            _check_topic(topic)
-        except KnowledgeError as error:
-            raise KnowledgeError(f"topic {topic.key}: {error}") from None
-    services: dict[str, str] = {}
-    rules: dict[str, str] = {}
-    for topic in topics:
-        for service in topic.services:
-            if service.id in services:
-                raise KnowledgeError(
-                    f"topic {topic.key}: service {service.id} also belongs to "
-                    f"{services[service.id]}"
-                )
-            services[service.id] = topic.key
-        for rule in topic.rules:
-            if rules.setdefault(rule.id, topic.key) != topic.key:
-                raise KnowledgeError(
-                    f"topic {topic.key}: rule {rule.id} also belongs to {rules[rule.id]}"
-                )
-    knowledge = [(topic.key, topic.knowledge) for topic in topics]
-    _agree("analyte", [(key, part.analytes) for key, part in knowledge])
-    _agree("limit", [(key, part.limits(None, "")) for key, part in knowledge])
-    _agree("reference", [(key, part.references) for key, part in knowledge])
-    _agree("order", [(key, part.orderables) for key, part in knowledge])
-    _agree(
-        "option",
-        [(topic.key, {option.name: option for option in topic.options}) for topic in topics],
-    )
-
-
-def _check_topic(topic: Topic) -> None:
-    known = topic.knowledge
-    limits = known.limits(None, "")
-    if not topic.services:
-        raise KnowledgeError("it has no services")
-    for option in topic.options:
-        plain = option.name.isidentifier() and option.name == option.name.lower()
-        if not plain or not option.choices:
-            raise KnowledgeError(f"option {option.name}: it needs a name like a_name and choices")
-    if len({option.name for option in topic.options}) < len(topic.options):
-        raise KnowledgeError("two of its options have the same name")
-    for service in topic.services:
-        for attribute in ("id", "title", "description", "rules"):
-            if not getattr(service, attribute):
-                raise KnowledgeError(f"service {service.id}: it has no {attribute}")
-        checked(service.rules, known.references, limits, known.analytes, known.orderables)
-        for rule in service.rules:
-            if service.hook.drafts and not rule.judges and rule.review is None:
-                raise KnowledgeError(
-                    f"rule {rule.id}: it must say which drafts it judges, because {service.id} "
-                    "is for drafts"
-                )
-
-
-def _agree(what: str, offered: Sequence[tuple[str, Mapping[str, object]]]) -> None:
-    """Raise KnowledgeError where two topics have different entries under one key."""
-    seen: dict[str, tuple[str, object]] = {}
-    for topic, entries in offered:
-        for key, entry in entries.items():
-            first = seen.setdefault(key, (topic, entry))
-            if first[1] != entry:
-                raise KnowledgeError(f"topic {topic}: {what} {key} contradicts that of {first[0]}")

@@ -186,6 +186,22 @@ class Vocabulary:
                 codings.extend(self.codes(part))
         return tuple(dict.fromkeys(codings))
 
+    def rows_of(self, concept: str) -> frozenset[tuple[str, ...]]:
+        """What defines a concept: its codes, its names, what they rule out, and what implies it.
+
+        Rows for every concept (``*``) are not among them.
+        """
+        ruled_out = {**self._excluded, **self._excluded_classes}
+        return frozenset(
+            {
+                *(("code", coding.system, coding.code) for coding in self._codes.get(concept, ())),
+                *(("no code", *key) for key, found in ruled_out.items() if concept in found),
+                *((row.kind, row.pattern) for row in self._rows if row.concept == concept),
+                *(("implied by", part) for part, all_ in self._implied.items() if concept in all_),
+                *(("implies", whole) for whole in self._implied.get(concept, ())),
+            }
+        )
+
     def _with_implied(self, concepts: Iterable[str]) -> frozenset[str]:
         complete = set(concepts)
         waiting = list(complete)

@@ -10,6 +10,7 @@ from cds_service.core.facts import Kind, State
 from cds_service.core.knowledge import KnowledgeError
 from cds_service.core.patient import Facts
 from cds_service.core.times import days
+from cds_service.engine.checking import check_topics
 from cds_service.engine.rule import (
     CannotTell,
     Evidence,
@@ -26,7 +27,6 @@ from cds_service.engine.rule import (
     rule,
 )
 from cds_service.engine.run import FAILED, Engine, judges, may_fire
-from cds_service.engine.topic import check_topics
 from hooks import TOPIC
 from hooks.knowledge.files import analytes, limits, orderables, references
 from hooks.order_select import RULES as ORDER_SELECT

@@ -8,7 +8,8 @@ from cds_service.catalogue import topics
 from cds_service.catalogue.sites import _Table
 from cds_service.core.knowledge import KnowledgeError
 from cds_service.demo.question import DemoRequest
-from cds_service.engine.topic import Topic, check_topics
+from cds_service.engine.checking import check_topics
+from cds_service.engine.topic import Topic
 from cds_service.errors import StartupError
 from cds_service.settings import Settings, read_settings
 from hooks import TOPIC
@@ -70,7 +71,7 @@ def other(**services: object) -> Topic:
         ),
         pytest.param(
             [TOPIC, replace(other(), options=(replace(OPTION, title="Another title"),))],
-            "topic another: option cramps contradicts that of leg-cramps",
+            "topic another: option cramps contradicts that of leg-cramps: title",
             id="an option of which two topics say different things",
         ),
     ],

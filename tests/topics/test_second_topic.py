@@ -244,7 +244,7 @@ def test_a_contradiction_between_topics_refuses_the_start() -> None:
         import hyponatraemia
 
         from cds_service.core.knowledge import KnowledgeError
-        from cds_service.engine.topic import check_topics
+        from cds_service.engine.checking import check_topics
         from hooks import TOPIC
 
         check_topics([TOPIC, hyponatraemia.TOPIC])

@@ -1,0 +1,119 @@
+"""Whether topics that are served together agree: a key that two of them have must mean the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import fields, is_dataclass
+
+from msgspec import Struct
+
+from cds_service.engine.topic import Topic
+
+Entries = Mapping[str, object]
+
+_SHARED: Mapping[str, Callable[[Topic], Entries]] = {
+    "analyte": lambda topic: topic.knowledge.analytes,
+    "limit": lambda topic: topic.knowledge.limits(None, ""),
+    "reference": lambda topic: topic.knowledge.references,
+    "order": lambda topic: topic.knowledge.orderables,
+    "observed condition": lambda topic: {
+        condition.key: condition for condition in topic.knowledge.observing.conditions
+    },
+    "method of results": lambda topic: topic.knowledge.observing.methods,
+    "substitute for an analyte": lambda topic: topic.knowledge.observing.instead,
+    "option": lambda topic: {option.name: option for option in topic.options},
+    "hook": lambda topic: {service.hook.name: service.hook for service in topic.services},
+}
+"""What topics may share, by key."""
+
+
+def contradictions(topics: Sequence[Topic]) -> Iterator[str]:
+    """What two topics have under one key with different meanings, one sentence each without a dot.
+
+    Service ids and rule ids belong to one topic only.
+    """
+    yield from _owned_twice(
+        "service", [(topic.key, [service.id for service in topic.services]) for topic in topics]
+    )
+    yield from _owned_twice(
+        "rule", [(topic.key, [rule.id for rule in topic.rules]) for topic in topics]
+    )
+    for what, entries_of in _SHARED.items():
+        seen: dict[str, tuple[str, object]] = {}
+        for topic in topics:
+            for key, entry in entries_of(topic).items():
+                first, known = seen.setdefault(key, (topic.key, entry))
+                different = differences(known, entry)
+                if different:
+                    yield (
+                        f"topic {topic.key}: {what} {key} contradicts that of {first}: "
+                        f"{', '.join(different)}"
+                    )
+    readings: dict[str, tuple[str, Entries]] = {}
+    for topic in topics:
+        for key in topic.knowledge.analytes:
+            reading = _reading(topic, key)
+            first, known_reading = readings.setdefault(key, (topic.key, reading))
+            for name in reading:
+                if not _same(known_reading[name], reading[name]):
+                    yield f"topic {topic.key}: analyte {key}: {name} differ from those of {first}"
+
+
+def _owned_twice(what: str, ids: Sequence[tuple[str, Sequence[str]]]) -> Iterator[str]:
+    owners: dict[str, str] = {}
+    for topic, own in ids:
+        for id_ in own:
+            first = owners.setdefault(id_, topic)
+            if first != topic:
+                yield f"topic {topic}: {what} {id_} also belongs to {first}"
+
+
+def _reading(topic: Topic, analyte: str) -> Entries:
+    """How a topic finds, recognises and computes results of an analyte."""
+    known = topic.knowledge
+    return {
+        "the codes by which it is searched for": frozenset(
+            (coding.system, coding.code) for coding in known.codes(analyte)
+        ),
+        "its code list and names of observations": (
+            known.vocabularies.observations.rows_of(analyte)
+        ),
+        "the results computed for it": known.computed.get(analyte),
+    }
+
+
+def differences(one: object, other: object) -> tuple[str, ...]:
+    """The names of the fields in which two entries differ; an entry without fields is "value"."""
+    if _same(one, other):
+        return ()
+    if type(one) is type(other):
+        different = tuple(
+            name
+            for name in _field_names(one)
+            if not _same(getattr(one, name), getattr(other, name))
+        )
+        if different:
+            return different
+    return ("value",)
+
+
+def _same(one: object, other: object) -> bool:
+    """Whether two values have the same content: some of their classes compare by identity."""
+    if one is other:
+        return True
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
+    if isinstance(one, Sequence) and isinstance(other, Sequence) and not isinstance(one, str):
+        return len(one) == len(other) and all(map(_same, one, other))
+    names = _field_names(one)
+    if names and type(one) is type(other):
+        return all(_same(getattr(one, name), getattr(other, name)) for name in names)
+    return one == other
+
+
+def _field_names(value: object) -> tuple[str, ...]:
+    if isinstance(value, Struct):
+        return value.__struct_fields__
+    if is_dataclass(value) and not isinstance(value, type):
+        return tuple(field.name for field in fields(value))
+    return ()
