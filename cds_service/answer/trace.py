@@ -5,6 +5,7 @@ For ``cds-service explain`` and the demo page. It has patient data, so it is nev
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from cds_service.answer.answering import Answered
@@ -48,6 +49,17 @@ def as_json(answered: Answered) -> dict[str, Any]:
         ],
         "refusedByModels": dict(answered.refused),
     }
+
+
+def joined(traces: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The traces of several services for one call as one; what they share is listed once."""
+    first, *others = traces
+    for trace in others:
+        for name in ("data", "problems"):
+            first[name] += [one for one in trace[name] if one not in first[name]]
+        first["rules"] += trace["rules"]
+        first["refusedByModels"] |= trace["refusedByModels"]
+    return first
 
 
 def _missing(outcome: Outcome) -> list[str]:

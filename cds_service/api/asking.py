@@ -13,7 +13,7 @@ from cds_service.calls.strict_json import checked_text, parse, to_json
 from cds_service.core.identity import ANYBODY, Origin
 from cds_service.core.text import shortened
 from cds_service.engine.hook import HOOKS, PATIENT_VIEW
-from cds_service.errors import BadRequest
+from cds_service.errors import BadRequest, PreconditionFailed
 from cds_service.fhir.intake.wrapping import unwrapped
 from cds_service.sources.one_patient import request_of
 
@@ -28,21 +28,42 @@ def ask(
     as_of: datetime,
     hook: str | None = None,
     origin: Origin = ANYBODY,
+    service_id: str | None = None,
 ) -> Answered:
     """The answer to a hook request, or to a FHIR Bundle of one patient, at ``as_of``.
 
     A Bundle is taken as everything on file, and is evaluated for ``hook`` (default:
-    patient-view). Raises BadRequest naming the place and what to do, and the errors of
-    `Answering.answer`.
+    patient-view). ``service_id`` names the service that answers (default: the first for the hook).
+    Raises BadRequest naming the place and what to do, and the errors of `Answering.answer`.
     """
     content = content_of(checked_text(body))
-    service = service_of(content, hook, parts.answering.services.values())
+    services = parts.answering.services
+    asked = services.values() if service_id is None else (services[service_id],)
+    service = services_of(content, hook, asked)[0]
     keys = parts.answering.keys[service.id]
     if content.get("resourceType") == "Bundle":
         body = to_json(request_of(content, service.hook, keys))
     envelope = read_envelope(body, service, as_of, origin)
     deliveries, _ = parts.obtaining.deliveries(envelope, keys, parts.settings.fhir_servers)
     return parts.answering.answer(envelope.call, deliveries)
+
+
+def ask_each(parts: Parts, body: bytes, as_of: datetime, hook: str | None = None) -> list[Answered]:
+    """The answers of every service for the hook, as an EHR would get them: one for each topic.
+
+    As `ask`; a service to which the call gives nothing to answer from (412) is left out where
+    another answers.
+    """
+    content = content_of(checked_text(body))
+    answers, refused = [], None
+    for service in services_of(content, hook, parts.answering.services.values()):
+        try:
+            answers.append(ask(parts, body, as_of, hook, service_id=service.id))
+        except PreconditionFailed as error:
+            refused = refused or error
+    if refused is not None and not answers:
+        raise refused
+    return answers
 
 
 def content_of(checked: bytes) -> dict[str, Any]:
@@ -59,10 +80,10 @@ def content_of(checked: bytes) -> dict[str, Any]:
     return content
 
 
-def service_of(
+def services_of(
     content: Mapping[str, Any], hook: str | None, services: Iterable[Service]
-) -> Service:
-    """The first service for the hook of a request, or for ``hook`` where a Bundle was given.
+) -> list[Service]:
+    """The services for the hook of a request, or for ``hook`` where a Bundle was given.
 
     Raises BadRequest where there is none.
     """
@@ -70,9 +91,8 @@ def service_of(
         wanted = hook or PATIENT_VIEW.name
     else:
         wanted = hook or str(content.get("hook"))
-    for service in services:
-        if service.hook.name == wanted:
-            return service
+    if found := [service for service in services if service.hook.name == wanted]:
+        return found
     if isinstance(content.get("resourceType"), str):
         raise BadRequest(
             f"This is a single {shortened(content['resourceType'], 40)}, not a Bundle.",

@@ -76,7 +76,8 @@ def _check_names(options: Iterable[str], settings: Container[str]) -> None:
 RESERVED = frozenset(
     {
         "max_info_cards", "limits", "order_codes", "silent", "off", "topics", "card_detail",
-        "profile", "start", "patient", "pasted", "hook", "drafts", "selections", "states", "as_of",
+        "profile", "start", "topic", "patient", "pasted", "hook", "drafts", "selections", "states",
+        "as_of",
     }
 )  # fmt: skip
 """Names that no option may have: keys of a site, and fields of the demo page's request."""

@@ -52,8 +52,8 @@ def evaluate(
 
     Example: cds-service evaluate patient.json --as-of 2026-11-23
     """
-    answered = _answer(request, hook, as_of, site)
-    bodies = [dict(card.body) for card in answered.cards]
+    answers = _answers(request, hook, as_of, site)
+    bodies = [dict(card.body) for answered in answers for card in answered.cards]
     if check:
         from cds_service.answer.checking import flaws
 
@@ -68,7 +68,9 @@ def evaluate(
     from cds_service.commands import terminal
 
     if not bodies:
-        click.echo(f"{answered.silence} `cds-service explain` says why.")
+        for answered in answers:
+            service = f"{answered.call.service}: " if len(answers) > 1 else ""
+            click.echo(f"{service}{answered.silence} `cds-service explain` says why.")
         return
     terminal.print_cards(bodies)
 
@@ -87,9 +89,9 @@ def explain(
     Example: cds-service explain patient.json --hook order-select
     """
     from cds_service.answer.trace import as_json as trace_json
+    from cds_service.answer.trace import joined
 
-    answered = _answer(request, hook, as_of, site)
-    trace = trace_json(answered)
+    trace = joined([trace_json(answered) for answered in _answers(request, hook, as_of, site)])
     if as_json:
         click.echo(json.dumps(trace, indent=2, ensure_ascii=False))
         return
@@ -98,10 +100,10 @@ def explain(
     terminal.print_trace(trace)
 
 
-def _answer(path: Path, hook: str | None, as_of: str | None, site: str | None) -> Answered:
+def _answers(path: Path, hook: str | None, as_of: str | None, site: str | None) -> list[Answered]:
     from datetime import datetime
 
-    from cds_service.api.asking import ask
+    from cds_service.api.asking import ask_each
     from cds_service.app import make_parts
     from cds_service.commands.terminal import progress_indicator
     from cds_service.ops import logs
@@ -115,7 +117,7 @@ def _answer(path: Path, hook: str | None, as_of: str | None, site: str | None) -
     with progress_indicator(f"Reading {_named(path)}"):
         parts = _as_site(make_parts(settings), site)
         try:
-            return ask(parts, body, when, hook)
+            return ask_each(parts, body, when, hook)
         except ServiceError as error:
             raise _of_file(error, _named(path)) from None
 

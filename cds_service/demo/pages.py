@@ -91,9 +91,11 @@ def blueprint(parts: Parts, variant: Variant) -> Blueprint:
         answering = parts.answering if as_it_is else variant(dict(chosen), silent)
         return replace(parts, settings=settings, answering=answering)
 
-    def services_for(patient: str | None) -> list[Service]:
-        """The services, those of the topic that brought the patient first."""
-        topic = patients[patient].topic if patient in patients else None
+    def services_for(asked: DemoRequest) -> list[Service]:
+        """The services, those of the chosen topic, or of the patient's, first."""
+        topic = asked.topic
+        if not topic and asked.patient in patients:
+            topic = patients[asked.patient].topic
         first = {
             service.id for known in parts.topics if known.key == topic for service in known.services
         }
@@ -112,6 +114,7 @@ def blueprint(parts: Parts, variant: Variant) -> Blueprint:
             "demo/page.html",
             topics=title,
             hooks={service.hook.name for service in parts.answering.services.values()},
+            served=parts.topics if len(parts.topics) > 1 else (),
             patients=patients.values(),
             orders=orders,
             options=options.values(),
@@ -178,11 +181,17 @@ def blueprint(parts: Parts, variant: Variant) -> Blueprint:
         question = question_of(
             asked,
             patients,
-            services_for(asked.patient),
+            services_for(asked),
             chosen.answering.keys,
             chosen.now(),
         )
-        answered = ask(chosen, to_json(question.request), question.as_of, origin=DEMO)
+        answered = ask(
+            chosen,
+            to_json(question.request),
+            question.as_of,
+            origin=DEMO,
+            service_id=question.service.id,
+        )
         _count(chosen, answered)
         rules = chosen.answering.rules(question.service.id)
         bodies = [card.body for card in answered.cards]

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from cds_service.api.asking import content_of, service_of
+from cds_service.api.asking import content_of, services_of
 from cds_service.calls.strict_json import checked_text, parse
 from cds_service.core.facts import Kind
 from cds_service.demo.fixtures import FixturePatient
@@ -30,12 +30,14 @@ class DemoRequest(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
 
     ``patient`` names a fixture; without it, ``pasted`` is the text of a hook request or Bundle.
     Where ``drafts`` is None, its own drafts are used. ``states`` are the prefetch keys whose
-    value is replaced or left out.
+    value is replaced or left out. ``topic`` is the key of the topic that answers; without it, that
+    of the patient, else the first.
     """
 
     patient: str | None = None
     pasted: str | None = None
     hook: str | None = None
+    topic: str = ""
     drafts: list[dict[str, Any]] | None = None
     selections: list[str] = []
     states: dict[str, Literal["null", "absent"]] = {}
@@ -109,7 +111,7 @@ def question_of(
     bundle = content.get("resourceType") == "Bundle"
     own_drafts, selected = _drafts_in(content, bundle)
     hook = asked.hook or _hook_of(asked, patients, bundle and bool(own_drafts))
-    service = service_of(content, hook, services)
+    service = services_of(content, hook, services)[0]
     if bundle:
         request = request_of(content, service.hook, keys[service.id], USER)
         request["hookInstance"] = str(uuid.uuid4())

@@ -66,6 +66,55 @@ def test_both_topics_return_their_cards(installed: Path, tmp_path: Path) -> None
     assert "limit 125 mmol/L" in card["detail"]
 
 
+def test_a_record_is_evaluated_by_every_topic(installed: Path, tmp_path: Path) -> None:
+    file, potassium = tmp_path / "patient.json", fhir.lab("2823-3", 2.3, of="p", id="k")
+    potassium["effectiveDateTime"] = "2026-11-20T08:00:00Z"
+    entries = [*SODIUM["entry"], {"resource": potassium}]
+    file.write_text(json.dumps({**SODIUM, "entry": entries}), encoding="utf-8")
+    words = (str(file), "--as-of", "2026-11-23", "--json")
+    cards = json.loads(printed(installed, "evaluate", *words))["cards"]
+    rules = [card["source"]["topic"]["code"] for card in cards]
+    assert rules[:2] == ["severe-hyponatraemia", "low-potassium"]
+    trace = json.loads(printed(installed, "explain", *words))
+    outcomes = {one["rule"]: one["answer"] for one in trace["rules"]}
+    assert (outcomes["severe-hyponatraemia"], outcomes["low-potassium"]) == ("fired", "fired")
+    kinds = [one["kind"] for one in trace["data"]]
+    assert len(kinds) == len(set(kinds))
+    text = printed(installed, "explain", *words[:-1])
+    assert "severe-hyponatraemia" in text and "low-potassium" in text
+
+    healthy = fhir.collection(fhir.patient("p"))
+    file.write_text(json.dumps(healthy), encoding="utf-8")
+    text = printed(installed, "evaluate", *words[:-1])
+    assert "hyponatraemia-patient-view: No cards" in text
+    assert "leg-cramps-patient-view: No cards" in text
+
+
+def test_a_service_that_has_nothing_to_answer_from_hides_no_card(
+    installed: Path, tmp_path: Path
+) -> None:
+    quinine = fhir.prescription("Quinine sulfate 324 MG Oral Capsule", of="p")
+    call = {
+        "hook": "patient-view",
+        "hookInstance": "1",
+        "context": {"userId": "Practitioner/1", "patientId": "p"},
+        # The second topic, which is asked first, reads no medications.
+        "prefetch": {"medicationRequests": fhir.collection(quinine)},
+    }
+    file = tmp_path / "call.json"
+    file.write_text(json.dumps(call), encoding="utf-8")
+    cards = json.loads(printed(installed, "evaluate", str(file), "--json"))["cards"]
+    assert cards[0]["source"]["topic"]["code"] == "quinine-active"
+    call["prefetch"] = {}
+    file.write_text(json.dumps(call), encoding="utf-8")
+    environ = {**os.environ, "PYTHONPATH": str(installed)}
+    refused = programs.run_program(
+        "cds_service", "evaluate", str(file), folder=installed, environ=environ
+    )
+    assert refused.returncode == 1
+    assert "None of the data" in refused.stderr
+
+
 def test_discovery_lists_its_service_with_its_prefetch(installed: Path) -> None:
     script = (
         "import json; from cds_service.app import create_app; "
@@ -89,19 +138,28 @@ def test_its_rule_has_a_page_and_its_patient_is_on_the_demo_page(installed: Path
         "answer = app.post('/demo/answer', json={'patient': 'severe-hyponatraemia', "
         "'hook': 'patient-view'}); "
         "cramps = app.post('/demo/answer', json={'patient': 'low-magnesium'}); "
+        "chosen = app.post('/demo/answer', json={'patient': 'low-magnesium', "
+        "'topic': 'hyponatraemia'}); "
         "print(json.dumps([app.get('/rules/severe-hyponatraemia').text, app.get('/').text, "
-        "answer.json['service'], cramps.json['service'], app.get('/rules/nothing').status_code]))"
+        "app.get('/rules/nothing').status_code, *([one.json['service'], "
+        "[card['source']['topic']['code'] for card in one.json['response']['cards']]] "
+        "for one in (answer, cramps, chosen))]))"
     )
     environ = {**os.environ, "PYTHONPATH": str(installed)}
     process = programs.run_program("-c", script, folder=installed, environ=environ)
     assert process.returncode == 0, process.stderr
-    page, demo, service, service_of_cramps, unknown = json.loads(process.stdout)
+    page, demo, unknown, *answers = json.loads(process.stdout)
     for text in ("Severe hyponatraemia", "A sodium below the limit", "125 mmol/L", "serum_sodium"):
         assert text in page
     assert "A judgement of the test topic." in page
     assert "A sodium of 119 mmol/L three days ago." in demo
     # Each patient is sent to a service of the topic that brought it.
-    assert (service, service_of_cramps) == ("hyponatraemia-patient-view", "leg-cramps-patient-view")
+    assert answers == [
+        ["hyponatraemia-patient-view", ["severe-hyponatraemia"]],
+        ["leg-cramps-patient-view", ["low-magnesium"]],
+        ["hyponatraemia-patient-view", []],  # another topic was chosen
+    ]
+    assert '<option value="leg-cramps">Leg cramps</option>' in demo
     assert unknown == 404
 
 
