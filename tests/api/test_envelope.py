@@ -280,11 +280,11 @@ def test_the_deepest_allowed_level_is_accepted() -> None:
 
 
 def test_a_member_sent_twice_in_different_shapes_is_refused(client: FlaskClient) -> None:
-    twice = json.dumps(body()).encode()[:-1] + b',"context":7}'
+    last = json.dumps(body()).encode()[:-1] + b',"context":7}'
     first = b'{"context":7,' + json.dumps(body()).encode()[1:]
 
-    for sent in (twice, first):
-        response = post(client, VIEW, sent)
+    for content in (last, first):
+        response = post(client, VIEW, content)
         assert response.status_code == 400
         assert issue(response)["details"]["text"]
 

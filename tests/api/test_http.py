@@ -214,7 +214,7 @@ class Stream(io.BytesIO):
     """A body that remembers how much of it was read."""
 
     @property
-    def taken(self) -> int:
+    def bytes_read(self) -> int:
         return self.tell()
 
 
@@ -233,7 +233,7 @@ def test_a_body_over_the_limit_is_413_and_read_to_its_end(service: Make, announc
 
     assert response.status_code == 413
     assert issue(response)["details"]["text"] == "The body is larger than 0.01 MB."
-    assert stream.taken == len(content)
+    assert stream.bytes_read == len(content)
 
 
 def test_an_endless_body_is_read_only_up_to_a_limit(service: Make) -> None:
@@ -248,7 +248,7 @@ def test_an_endless_body_is_read_only_up_to_a_limit(service: Make) -> None:
     )
 
     assert response.status_code == 413
-    assert stream.taken < 10_000
+    assert stream.bytes_read < 10_000
 
 
 def test_a_chunked_body_under_the_limit_is_read(client: FlaskClient) -> None:
@@ -273,7 +273,7 @@ def test_a_client_that_sends_expect_100_continue_is_refused_unread(client: Flask
     )
 
     assert response.status_code == 415
-    assert stream.taken == 0
+    assert stream.bytes_read == 0
 
 
 def test_a_body_that_breaks_off_is_400(client: FlaskClient) -> None:

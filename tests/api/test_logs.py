@@ -251,7 +251,7 @@ def test_when_the_card_that_reports_the_fault_fails_too_the_others_are_still_sho
     response = post(client, VIEW, body())
 
     assert topics(response) == ["low-potassium", "data-not-usable"]
-    assert [x["rule"] for x in _lines(written) if x["event"] == "rule_failed"] == [
+    assert [line["rule"] for line in _lines(written) if line["event"] == "rule_failed"] == [
         "data-not-usable"
     ]
 

@@ -91,8 +91,8 @@ def _started(which: str, tmp_path: Path) -> tuple[subprocess.Popen[str], list[in
 
 
 def _killed(process: subprocess.Popen[str], ids: list[int]) -> None:
-    for one in ids:
-        os.kill(one, signal.SIGKILL)
+    for pid in ids:
+        os.kill(pid, signal.SIGKILL)
     process.communicate()  # until no process of it is left
 
 
@@ -106,9 +106,9 @@ def _after_another_start(tmp_path: Path, aged: bool = True) -> set[str]:
         patch.delenv(metrics_files.FOLDER, raising=False)
         with metrics_files.shared_folder():
             own = os.environ[metrics_files.FOLDER]
-            left = {path.name for path in tmp_path.iterdir()} - {Path(own).name}
+            remaining = {path.name for path in tmp_path.iterdir()} - {Path(own).name}
         assert not Path(own).exists()
-    return left
+    return remaining
 
 
 @pytest.mark.parametrize("which", ["both", "worker"])

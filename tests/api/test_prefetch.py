@@ -62,12 +62,12 @@ _SHAPE = re.compile(
 )
 
 
-def _templates(of: str) -> dict[str, Key]:
+def _templates(which: str) -> dict[str, Key]:
     rules, codes = {
         "tests": _real(known(), 0),
         "patient-view": _real(TOPIC, 0),
         "order-select": _real(TOPIC, 1),
-    }[of]
+    }[which]
     return {key.name: key for key in keys_of(rules, codes)}
 
 
@@ -75,9 +75,9 @@ def _real(topic: Topic, number: int) -> tuple[Any, Any]:
     return topic.services[number].rules, topic.knowledge.codes
 
 
-@pytest.mark.parametrize("of", ["tests", "patient-view", "order-select"])
-def test_templates_are_legal_for_every_client(of: str) -> None:
-    keys = _templates(of)
+@pytest.mark.parametrize("which", ["tests", "patient-view", "order-select"])
+def test_templates_are_legal_for_every_client(which: str) -> None:
+    keys = _templates(which)
 
     assert len(keys) <= 8
     for key in keys.values():

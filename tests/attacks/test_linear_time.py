@@ -73,13 +73,13 @@ def exponent(do: Callable[[Any], object], make: Callable[[int], Any], start: int
         return 0.0
     large = make(size * 4)
     # One measurement, if it is fast enough: a busy machine can only make it slower.
-    once = math.log(_best(do, large, of=1) / spent, 4)
+    once = math.log(_best(do, large, rounds=1) / spent, 4)
     return once if once < HIGHEST else math.log(_best(do, large) / spent, 4)
 
 
-def _best(do: Callable[[Any], object], given: Any, of: int = 3) -> float:
+def _best(do: Callable[[Any], object], given: Any, rounds: int = 3) -> float:
     shortest = math.inf
-    for _ in range(of):
+    for _ in range(rounds):
         started = process_time()
         with suppress(BadRequest):
             do(given)
@@ -118,10 +118,10 @@ WORDS = ("CONDITIONS", "MEDICATIONS", "OBSERVATIONS", "ORDERS", "ALLERGIES")
 @pytest.mark.parametrize(
     ("words", "unit"),
     [
-        pytest.param(words, unit, id=f"{words}-{unit!r}", marks=() if here else thorough)
+        pytest.param(words, unit, id=f"{words}-{unit!r}", marks=() if everyday else thorough)
         for row, words in enumerate(WORDS)
         for column, unit in enumerate(TEXTS)
-        for here in [row == column % len(WORDS)]
+        for everyday in [row == column % len(WORDS)]
     ],
 )
 def test_a_text_is_read_in_linear_time(words: str, unit: str) -> None:

@@ -165,8 +165,8 @@ def _live_texts(mark: str) -> list[str]:
     visited: set[int] = set()
     texts: list[str] = []
     waiting: list[object] = [*gc.get_objects(), *map(vars, [*sys.modules.values()])]
-    here = sys._getframe()
-    skipped = {id(here), id(here.f_locals), id(waiting), id(visited), id(texts)}
+    frame = sys._getframe()
+    skipped = {id(frame), id(frame.f_locals), id(waiting), id(visited), id(texts)}
     while waiting:
         item = waiting.pop()
         if id(item) in visited or id(item) in skipped:

@@ -173,8 +173,8 @@ def test_an_installed_package_has_no_example_and_says_so(
     cds: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     installed = {
-        key: replace(one, folder=tmp_path / "site-packages" / one.package)
-        for key, one in topics.installed_topics().items()
+        key: replace(topic, folder=tmp_path / "site-packages" / topic.package)
+        for key, topic in topics.installed_topics().items()
     }
     monkeypatch.setattr(topics, "installed_topics", lambda: installed)
     output, _ = served(cds, monkeypatch)

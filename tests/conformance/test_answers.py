@@ -152,11 +152,11 @@ def test_the_checker_detects(body: Any, broken: list[str]) -> None:
 
 
 def test_the_checker_detects_two_recommended_suggestions_when_only_one_may_be_accepted() -> None:
-    two = [
+    suggestions = [
         {"label": "S", "isRecommended": True, "uuid": f"4e0a3a1e-3283-4575-ab82-028d55fe271{n}"}
         for n in range(2)
     ]
-    body = changed(f"{CARD}.suggestions", two)
+    body = changed(f"{CARD}.suggestions", suggestions)
     assert black_box.response(body) == []
     body["cards"][0]["selectionBehavior"] = "at-most-one"
     assert black_box.response(body) == ["C8"]

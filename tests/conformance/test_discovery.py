@@ -76,11 +76,13 @@ def test_windows_are_requested_only_if_the_setting_is_on(service: Service) -> No
 def test_a_search_window_is_as_long_as_the_longest_lookback(service: Service) -> None:
     """For every day of four years: the search covers everything that any rule looks at."""
     running = service(NOW, **SPECIFICATIONS["3.0.0 with windows"])
-    for one in running.client.get("/cds-services").get_json()["services"]:
+    for described in running.client.get("/cds-services").get_json()["services"]:
         days = int(
-            re.search(r"date=ge\{\{today\(\) - (\d+) days\}\}", one["prefetch"]["results"])[1]
+            re.search(r"date=ge\{\{today\(\) - (\d+) days\}\}", described["prefetch"]["results"])[1]
         )
-        rules = [rule for each in TOPIC.services for rule in each.rules if each.id == one["id"]]
+        rules = [
+            rule for each in TOPIC.services for rule in each.rules if each.id == described["id"]
+        ]
         windows = [
             need.within for rule in rules for need in rule.needs if need.kind is Kind.RESULTS
         ]

@@ -292,7 +292,7 @@ def test_a_key_sent_as_null_is_shown_as_null(demo: Demo) -> None:
     request = ask(demo(), patient="low-magnesium")["request"]
     request["prefetch"]["allergies"] = None
     answer = ask(demo(), pasted=json.dumps(request))
-    kinds = {one["kind"]: one["state"] for one in answer["trace"]["data"]}
+    kinds = {data["kind"]: data["state"] for data in answer["trace"]["data"]}
     assert kinds["allergies"] == "none"
     assert answer["request"]["prefetch"]["allergies"] is None
 

@@ -138,13 +138,13 @@ def test_a_partner_dies_and_returns_at_the_same_address() -> None:
 def test_the_fhir_server_answers_from_the_prefetch() -> None:
     answer = fhir_server_with(json.loads(with_results(3).body)["prefetch"])
 
-    def held(target: str) -> Any:
+    def answered(target: str) -> Any:
         request = Request(f"/fhir/{target}", {}, 1, 1)
         return json.loads(answer(request).partition(b"\r\n\r\n")[2])
 
-    assert held("Patient/p1")["id"] == "p1"
-    assert len(held("Observation?code=x")["entry"]) == 3
-    assert held("AllergyIntolerance?patient=x")["entry"] == []
+    assert answered("Patient/p1")["id"] == "p1"
+    assert len(answered("Observation?code=x")["entry"]) == 3
+    assert answered("AllergyIntolerance?patient=x")["entry"] == []
 
 
 def test_each_call_of_a_fresh_client_goes_to_the_current_port() -> None:

@@ -276,17 +276,17 @@ def test_a_snoozed_card_states_why_and_until_when(database: Database, keys: Card
 
 
 @pytest.mark.parametrize(
-    "again",
+    "other",
     [
         pytest.param(_same_card(evidence=("magnesium 0.4", "2026-11-20")), id="new evidence"),
         pytest.param(ProposedCard("low-magnesium", "1.3.0", "info", EVIDENCE), id="new version"),
         pytest.param(ProposedCard(*QUININE, "info", EVIDENCE), id="another rule"),
     ],
 )
-def test_another_card_is_not_snoozed(sqlite_url: str, keys: CardKeys, again: ProposedCard) -> None:
+def test_another_card_is_not_snoozed(sqlite_url: str, keys: CardKeys, other: ProposedCard) -> None:
     database = open_database(sqlite_url)
     snooze = _snooze(database, keys, OVERRIDDEN)
-    assert snooze.held_back([again], patient(), NOW) == {}
+    assert snooze.held_back([other], patient(), NOW) == {}
     database.close()
 
 

@@ -108,9 +108,9 @@ def test_only_the_owner_can_read_a_file_of_release_1_after_the_upgrade(tmp_path:
 
 def test_one_process_can_create_two_databases_at_the_same_time(tmp_path: Path) -> None:
     """Alembic keeps its state in module variables: in parallel, one run would use the other's."""
-    for again in range(5):
+    for turn in range(5):
         databases = [
-            open_database(f"sqlite:///{tmp_path}/{again}-{number}.db") for number in range(6)
+            open_database(f"sqlite:///{tmp_path}/{turn}-{number}.db") for number in range(6)
         ]
         with ThreadPoolExecutor(len(databases)) as threads:
             for migration in [threads.submit(database.migrate) for database in databases]:

@@ -224,7 +224,7 @@ def test_a_statement_counts_as_an_entry_of_the_medications() -> None:
         medication(medicationCodeableConcept={}, status="entered-in-error"),
         medication(medicationCodeableConcept={}, doNotPerform=True),
     ],
-    ids=lambda made: f"{made['status']} {made.get('doNotPerform', '')}",
+    ids=lambda entry: f"{entry['status']} {entry.get('doNotPerform', '')}",
 )
 def test_a_medication_that_is_not_taken_needs_no_name(entry: dict) -> None:
     assert facts(medications=bundle(entry)).could_be_read(Kind.MEDICATIONS)

@@ -409,7 +409,13 @@ def test_nothing_of_the_synthetic_patients_is_lost() -> None:
         pages = {
             kind: delivery(kind, {"resourceType": "Bundle", "entry": found})
             for kind in set(KINDS.values())
-            if (found := [e for e in entries if KINDS.get(e["resource"]["resourceType"]) is kind])
+            if (
+                found := [
+                    entry
+                    for entry in entries
+                    if KINDS.get(entry["resource"]["resourceType"]) is kind
+                ]
+            )
         }
         reading = reader().read(pages, Call("any-service", me, datetime(2027, 1, 1, tzinfo=UTC)))
         facts, problems = facts_of(reading), problems_of(reading)

@@ -27,9 +27,9 @@ OTHERS = {
 }
 
 
-@pytest.mark.parametrize("whom", OTHERS)
-def test_a_result_about_somebody_else_is_not_the_patients(whom: str) -> None:
-    found = results(lab(value=6.8, focus=[OTHERS[whom]]))
+@pytest.mark.parametrize("other", OTHERS)
+def test_a_result_about_somebody_else_is_not_the_patients(other: str) -> None:
+    found = results(lab(value=6.8, focus=[OTHERS[other]]))
     assert not found.series
     assert [problem.kind for problem in found.record.problems] == ["wrong-patient"]
 

@@ -17,7 +17,7 @@ SODIUM = lab("2951-2", value=140, id="na")
 
 
 def report(**more: object) -> Json:
-    made = {
+    elements = {
         "resourceType": "DiagnosticReport",
         "id": "d1",
         "status": "final",
@@ -26,7 +26,7 @@ def report(**more: object) -> Json:
         "subject": {"reference": f"Patient/{ME}"},
         "effectiveDateTime": "2026-03-09T08:00:00Z",
     }
-    return made | more
+    return elements | more
 
 
 def reported(reading: Reading) -> set[str]:

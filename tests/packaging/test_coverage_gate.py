@@ -15,17 +15,17 @@ SCRIPT = Path(__file__).resolve().parents[2] / ".ci" / "covered.py"
 
 
 def measured(
-    lines: int = 0, branches: tuple[tuple[int, int], ...] = (), of: int = 100
+    lines: int = 0, branches: tuple[tuple[int, int], ...] = (), total: int = 100
 ) -> dict[str, Any]:
-    """A file with ``of`` lines and as many branches: these lines and branches are missing."""
+    """A file with ``total`` lines and as many branches, of which these are not covered."""
     return {
         "missing_lines": list(range(1, lines + 1)),
         "missing_branches": [list(branch) for branch in branches],
         "summary": {
-            "num_statements": of,
-            "covered_lines": of - lines,
-            "num_branches": of,
-            "covered_branches": of - len(branches),
+            "num_statements": total,
+            "covered_lines": total - lines,
+            "num_branches": total,
+            "covered_branches": total - len(branches),
         },
     }
 

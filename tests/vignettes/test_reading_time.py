@@ -16,12 +16,12 @@ AMERICAN = re.compile(
 HEADING = re.compile(r"^\*\*[^*\n]+\*\*$", re.M)  # a line of its own, in bold
 MODULES = (electrolytes, test_order_select, test_patient_view, test_second_edition, kidneys, whole)
 PATIENTS = [
-    one
+    vignette
     for module in MODULES
     for vignettes in vars(module).values()
     if isinstance(vignettes, list)
-    for one in vignettes
-    if isinstance(one, Vignette)
+    for vignette in vignettes
+    if isinstance(vignette, Vignette)
 ]
 
 

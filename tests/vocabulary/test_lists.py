@@ -48,16 +48,16 @@ def test_every_code_list_is_read_and_not_empty(folder: str) -> None:
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_no_code_is_both_included_in_and_excluded_from_a_concept(folder: str) -> None:
     included = {
-        (code_list.concept, r.code)
+        (code_list.concept, row.code)
         for code_list in code_lists(folder)
         if not code_list.excludes
-        for r in code_list.rows
+        for row in code_list.rows
     }
     excluded = {
-        (code_list.concept, r.code)
+        (code_list.concept, row.code)
         for code_list in code_lists(folder)
         if code_list.excludes
-        for r in code_list.rows
+        for row in code_list.rows
     }
     assert not included & excluded
 

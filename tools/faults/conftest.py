@@ -106,7 +106,7 @@ class Row:
             time.sleep(seconds)
         return tally
 
-    def sent(
+    def send(
         self, name: str, call: Call, times: int = 1, right: tuple[int, ...] = (200,),
         within_s: float = TIMEOUT_S,
     ) -> list[Answered]:  # fmt: skip

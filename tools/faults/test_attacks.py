@@ -30,7 +30,7 @@ def test_bodies_without_end(row: Row) -> None:
             for size in (48, 192):
                 body = b'{"a":"' + b'\\"' * (size * 500)
                 times = row.many(10, 3)
-                row.sent(f"{size} kB to {kind}", Call(path, body), times, (400,), within_s=0.3)
+                row.send(f"{size} kB to {kind}", Call(path, body), times, (400,), within_s=0.3)
 
 
 def test_strangers(row: Row) -> None:
@@ -62,8 +62,8 @@ def test_distinct_texts(row: Row) -> None:
     """
     tally = row.tallies["calls"] = Tally()
     with row.serving(workers=1) as service:
-        row.sent("", _GOOD[0], 50)
-        row.sent("", calls.with_texts(*(f"first {n}" for n in range(1000))), 3)
+        row.send("", _GOOD[0], 50)
+        row.send("", calls.with_texts(*(f"first {n}" for n in range(1000))), 3)
         (before,) = row.service.memory_mb()
         for turn in range(row.many(30, 8)):
             codes = (f"{turn} {number} ".ljust(20_000, "n") for number in range(700))
@@ -85,7 +85,7 @@ def test_hung_fhir_server(row: Row) -> None:
     hangs, answer = True, calls.fhir_server_with({"patient": fhir.patient()})
     with (
         Loopback(lambda request: [FOREVER if hangs else answer(request)]) as hung,
-        Loopback(lambda asked: [answer(asked)]) as working,
+        Loopback(lambda request: [answer(request)]) as working,
     ):
         bases = (hung.url, working.url)
         tenants = [Signer(f"{base}/tenant", fhir_servers=[base]) for base in bases]
@@ -157,7 +157,7 @@ def test_names_and_spaces(row: Row) -> None:
             before = sum(worker.cpu_times()[:2])
             for turn in range(times):
                 names = (f"{turn} {number} {form}" for number in range(count))
-                (answer,) = row.sent("", calls.with_products(*names))
+                (answer,) = row.send("", calls.with_products(*names))
             spent = (sum(worker.cpu_times()[:2]) - before) / times
             text = f"{name}: {spent:.2f} s of processor time, {answer.seconds:.2f} s"
             row.figure(text, spent < 1.5)
@@ -177,7 +177,7 @@ def test_bytes_in_flight(row: Row) -> None:
         Loopback(lambda _asked: [page]) as server,
         row.serving(FHIR_SERVERS=server.url, FHIR_OPEN="1") as service,
     ):
-        row.sent("", _GOOD[0], 20)
+        row.send("", _GOOD[0], 20)
         before = sum(service.memory_mb())
         row.loaded(seconds, "bodies", large, 36, _REFUSED, fresh=True, pause_s=1)
         under_bodies = sum(row.service.memory_mb("VmHWM"))
@@ -185,7 +185,7 @@ def test_bytes_in_flight(row: Row) -> None:
         row.loaded(seconds, "fetches", asking, 8, (*_REFUSED, 412, 413), fresh=True)
         peak = sum(row.service.memory_mb("VmHWM"))
         time.sleep(4)  # what was given up at its deadline ends by then
-        row.sent("", _GOOD[0], 20)
+        row.send("", _GOOD[0], 20)
         after = sum(row.service.memory_mb())
     text = f"both workers: {before:.0f} MB before, {under_bodies:.0f} MB at the most under bodies, "
     text += f"{peak:.0f} MB under fetches, {after:.0f} MB afterwards"
@@ -210,7 +210,7 @@ def test_floods_of_feedback(row: Row) -> None:
         size = _size(row.folder)
         for name, right, call in floods:
             text = f"{len(call.body) / 1e6:.1f} MB of {name}"
-            answers = row.sent(text, call, 3, (right,), within_s=1)
+            answers = row.send(text, call, 3, (right,), within_s=1)
             accepted += sum(len(call.body) for answer in answers if answer.status == 200)
         grown = _size(row.folder) - size
     text = f"{accepted / 1e6:.1f} MB accepted, the database grew by {grown / 1e6:.1f} MB"

@@ -41,7 +41,7 @@ def test_bodies(row: Row) -> None:
     """
     with row.serving(), row.load("others", calls.good_calls()[:20], 1, pause_s=0.01):
         for call, right in calls.edges():
-            (answered,) = row.sent(call.note, call, right=right)
+            (answered,) = row.send(call.note, call, right=right)
             row.must(not flaw(answered), f"{call.note}: {flaw(answered)}")
         row.figure(f"worker afterwards {max(row.service.memory_mb()):.0f} MB")
 

@@ -67,7 +67,7 @@ def _outage(
 
     def used_again() -> None:
         if signer:
-            statuses = [answer.status for answer in row.sent("", signer.signed(), 10, (200, 401))]
+            statuses = [answer.status for answer in row.send("", signer.signed(), 10, (200, 401))]
             row.must(statuses == [200] + [401] * 9, f"a token used again: {statuses}")
 
     def one_more(status: int, what: str, patience_s: float) -> float:

@@ -113,7 +113,7 @@ def run(name: str, source: str, options: list[str]) -> dict[str, Any]:
         progress = process.stderr.read()
         status = process.wait()
         seconds = time.monotonic() - began
-        memory, each = watch.ended()
+        memory, each = watch.end()
         cpu = sum(each)
         if status not in (0, 3):
             raise SystemExit(f"status {status}: {progress[-2000:]}")
@@ -145,7 +145,7 @@ class _Watch:
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
 
-    def ended(self) -> tuple[int, list[float]]:
+    def end(self) -> tuple[int, list[float]]:
         """Bytes, and the seconds of each process, those of the first one first; ends the watch."""
         self._ended.set()
         self._thread.join()
