@@ -46,6 +46,7 @@ def assemble(
     from cds_service.catalogue.sites import Hospital, hospitals
     from cds_service.catalogue.topics import references
     from cds_service.core.identity import DEFAULT_SITE
+    from cds_service.engine.faults import Faults
     from cds_service.engine.run import Engine
     from cds_service.fhir.read.reading import Reader
     from cds_service.ops import logs
@@ -56,6 +57,10 @@ def assemble(
     def failed(rule: Rule, error: Exception) -> None:
         log.error("rule_failed", rule=rule.id, **logs.described(error))
         metrics.failed(rule.id)
+
+    def left_out(step: str, error: Exception) -> None:
+        log.error("step_left_out", step=step, **logs.described(error))
+        metrics.left_out(step)
 
     engines = {
         topic: Engine(
@@ -83,8 +88,9 @@ def assemble(
             references(topics), hospital.orderables, settings.rules_address, hospital.site.profile
         )
         evaluation = Evaluation(topics, engines, readers, site=hospital.site, keys=keys)
+        faults = Faults(card=failed, step=left_out)
         cards = {
-            topic: Cards(writer, card_ids.new, snooze, failed, topic.knowledge.priorities)
+            topic: Cards(writer, card_ids.new, snooze, faults, topic.knowledge.priorities)
             for topic in topics
         }
         return Answering(evaluation, cards, validated=settings.validate_models)

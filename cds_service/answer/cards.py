@@ -11,12 +11,14 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from cds_service.answer.evidence import EvidenceLines, evidence_key
+from cds_service.answer.suggestions import random_id
 from cds_service.answer.writing import CardWriter
 from cds_service.core.call import Call
 from cds_service.core.identity import Identity
 from cds_service.core.immutable import immutable
 from cds_service.core.patient import Facts
 from cds_service.engine.arranging import NO_PRIORITIES, Findings, Priorities, Shown, arrange, fired
+from cds_service.engine.faults import RAISED, Faults, bare
 from cds_service.engine.hook import Hook
 from cds_service.engine.rule import (
     Evidence,
@@ -25,7 +27,6 @@ from cds_service.engine.rule import (
     RemoveDraft,
     Rule,
 )
-from cds_service.engine.run import OnFailure
 
 SILENT = "silent at this site: counted, not shown"
 
@@ -76,50 +77,72 @@ class Cards:
     """Makes all cards of a call: holds back, caps and sorts them, and gives each an id.
 
     ``new_id(rule id, version, identity, evidence)`` makes a card's id. Cards that are held back
-    make room for others under the cap. ``failed`` is called when writing a card raises an
-    exception, and the card is shown without its details; without ``failed`` it propagates.
+    make room for others under the cap. ``faults`` is told of every exception in what a rule or
+    topic made: the card of that rule is then shown without its details, and the others as ever.
     """
 
     writer: CardWriter
     new_id: Callable[[str, str, Identity, Iterable[str]], str]
     snooze: Snooze | None = None
-    failed: OnFailure | None = None
+    faults: Faults = RAISED
     priorities: Priorities = NO_PRIORITIES
 
     def write(
         self, hook: Hook, outcomes: Sequence[Outcome], facts: Facts, call: Call
     ) -> WrittenCards:
         """The cards of the rules that fired."""
+        keys: dict[str, list[str]] = {}  # without those of findings at fault
         findings = [
-            (rule, self._offerable(rule, finding))
-            for rule, finding in fired(outcomes, self.priorities)
+            (rule, self._sound(rule, finding, keys))
+            for rule, finding in fired(outcomes, self.priorities, self.faults)
         ]
         silent = self._silent(hook, findings, facts)
         if silent:
             findings = [pair for pair in findings if pair[0] not in silent]
-        keys = {rule.id: evidence_key(finding) for rule, finding in findings}
         dropped = {rule.id: SILENT for rule in silent}
         if self.snooze is not None and findings:
+            for rule_id in self._held_back(self.snooze, findings, keys, call):
+                dropped[rule_id] = "answered recently for the same patient and evidence"
+            findings = [(rule, finding) for rule, finding in findings if rule.id not in dropped]
+        arranged = arrange(
+            hook, findings, facts, self.writer.orderables, self.priorities, self.faults
+        )
+        dropped.update(arranged.dropped)
+        lines = EvidenceLines(self.writer.references, origins=facts.site.card_detail == "full")
+        cards = []
+        for shown in arranged.shown:
+            card = self._card(shown, call, keys.get(shown.rule.id), lines)
+            if card is None:
+                dropped[shown.rule.id] = "it could not be written: an error was logged"
+            else:
+                cards.append(card)
+        silenced = tuple(rule for rule, would in silent.items() if would)
+        return WrittenCards(tuple(cards), dropped, silenced)
+
+    def _sound(self, rule: Rule, finding: Finding, keys: dict[str, list[str]]) -> Finding:
+        """The finding as it can be offered, and its key; at fault, what is left of it."""
+        try:
+            offerable = self._offerable(rule, finding)
+            keys[rule.id] = evidence_key(offerable)
+        except Exception as error:
+            self.faults.card(rule, error)
+            return bare(rule, finding)
+        return offerable
+
+    def _held_back(
+        self, snooze: Snooze, findings: Findings, keys: Mapping[str, Sequence[str]], call: Call
+    ) -> Iterable[str]:
+        """The rules whose cards were answered; never one without a key, which may be new."""
+        try:
             proposed = [
                 ProposedCard(rule.id, rule.version, str(finding.indicator), keys[rule.id])
                 for rule, finding in findings
-                if not rule.persistent
+                if not rule.persistent and rule.id in keys
             ]
-            for rule_id in self.snooze.held_back(proposed, call.identity, call.as_of):
-                dropped[rule_id] = "answered recently for the same patient and evidence"
-            findings = [(rule, finding) for rule, finding in findings if rule.id not in dropped]
-        arranged = arrange(hook, findings, facts, self.writer.orderables, self.priorities)
-        dropped.update(arranged.dropped)
-        lines = EvidenceLines(self.writer.references, origins=facts.site.card_detail == "full")
-        cards = tuple(
-            Card(
-                shown.rule,
-                self._write(shown, call, keys[shown.rule.id], lines),
-                shown.finding.evidence,
-            )
-            for shown in arranged.shown
-        )
-        return WrittenCards(cards, dropped, tuple(rule for rule, would in silent.items() if would))
+            return tuple(snooze.held_back(proposed, call.identity, call.as_of))
+        except Exception as error:
+            self.faults.step("snooze", error)
+            return ()
 
     def _offerable(self, rule: Rule, finding: Finding) -> Finding:
         """The finding without suggestions of unknown orders, which are the rule's mistake."""
@@ -131,14 +154,9 @@ class Cards:
         ]
         if not unknown:
             return finding
-        offerable = tuple(
-            [suggestion for suggestion in finding.suggestions if suggestion not in unknown]
-        )
-        error = KeyError("a suggestion names an unknown order")
-        if self.failed is None:
-            raise error
-        self.failed(rule, error)
-        return replace(finding, suggestions=offerable)
+        self.faults.card(rule, KeyError("a suggestion names an unknown order"))
+        offerable = [suggestion for suggestion in finding.suggestions if suggestion not in unknown]
+        return replace(finding, suggestions=tuple(offerable))
 
     def _silent(self, hook: Hook, findings: Findings, facts: Facts) -> dict[Rule, bool]:
         """The silent rules that fired, and whether their cards would be shown."""
@@ -148,19 +166,42 @@ class Cards:
         silent = [rule for rule, _ in findings if site.silent(rule.id, facts.today)]
         if not silent:
             return {}
-        without_silencing = arrange(hook, findings, facts, self.writer.orderables, self.priorities)
+
+        def report(rule: Rule, error: Exception) -> None:
+            if rule in silent:  # the others are arranged once more, and reported then
+                self.faults.card(rule, error)
+
+        without_silencing = arrange(
+            hook,
+            findings,
+            facts,
+            self.writer.orderables,
+            self.priorities,
+            Faults(report, lambda _step, _error: None),
+        )
         shown_otherwise = {shown.rule for shown in without_silencing.shown}
         return {rule: rule in shown_otherwise for rule in silent}
 
-    def _write(
-        self, shown: Shown, call: Call, key: list[str], lines: EvidenceLines
-    ) -> dict[str, Any]:
-        rule = shown.rule
-        card_id = self.new_id(rule.id, rule.version, call.identity, key)
+    def _card(
+        self, shown: Shown, call: Call, key: list[str] | None, lines: EvidenceLines
+    ) -> Card | None:
+        """The card, or what is left of it; None where not even that can be written."""
+        rule, finding = shown.rule, shown.finding
+        card_id = self._id(rule, call, key or [str(finding.indicator)])
         try:
-            return self.writer.write(shown, call, card_id, lines)
+            return Card(rule, self.writer.write(shown, call, card_id, lines), finding.evidence)
         except Exception as error:
-            if self.failed is None:
-                raise
-            self.failed(rule, error)
-            return self.writer.bare(shown, card_id)
+            self.faults.card(rule, error)
+        try:
+            return Card(rule, self.writer.write(Shown(rule, bare(rule, finding)), call, card_id))
+        except Exception as error:
+            self.faults.card(rule, error)
+            return None
+
+    def _id(self, rule: Rule, call: Call, key: list[str]) -> str:
+        """The id of a card. A random one, where none can be made: its feedback is not counted."""
+        try:
+            return self.new_id(rule.id, rule.version, call.identity, key)
+        except Exception as error:
+            self.faults.card(rule, error)
+            return random_id()

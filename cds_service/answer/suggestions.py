@@ -38,7 +38,7 @@ class SuggestionWriter:
                 "description": f"{label} ({suggestion.why})" if suggestion.why else label,
                 "resource": self._resource(orderable, call),
             }
-        return {"label": label, "uuid": _random_id(), "actions": [action]}
+        return {"label": label, "uuid": random_id(), "actions": [action]}
 
     def _resource(self, orderable: Orderable, call: Call) -> dict[str, Any]:
         encounter, requester = call.encounter, call.user
@@ -60,7 +60,7 @@ class SuggestionWriter:
         return resource
 
 
-def _random_id() -> str:
+def random_id() -> str:
     """A random UUID (version 4); `uuid.uuid4` would take as long as the rest of a suggestion."""
     digits = os.urandom(16).hex()
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"

@@ -6,7 +6,6 @@ on. Text from a record has been escaped before (`cds_service.core.text`).
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Literal
@@ -14,26 +13,20 @@ from typing import Any, Literal
 from cds_service.answer.evidence import EvidenceLines
 from cds_service.answer.suggestions import SuggestionWriter
 from cds_service.core.call import Call
-from cds_service.core.facts import Order
 from cds_service.core.immutable import immutable
 from cds_service.core.knowledge import Reference
-from cds_service.core.medications import Medication
 from cds_service.core.text import one_line, shortened
 from cds_service.engine.arranging import Shown
+from cds_service.engine.faults import orders_judged
 from cds_service.engine.orderables import Orderables
 from cds_service.engine.overrides import OVERRIDES
-from cds_service.engine.rule import Finding, RemoveDraft, Rule
+from cds_service.engine.rule import Rule
 
 TOPIC_SYSTEM = "https://leg-cramps-cds.example/rules"
 OVERRIDE_SYSTEM = "http://terminology.hl7.org/CodeSystem/non-adherence-reason-codes"
 SUMMARY_LENGTH = 139
 ASSOCIATED = "davinci-crd.associated-resource"
 """The card extension of Da Vinci CRD 2.2 that links a card to the orders it is about."""
-_REFERENCE = re.compile(r"[A-Za-z]{1,64}/[A-Za-z0-9._~-]{1,64}")
-_NOT_WRITTEN = (
-    "**The details of this card could not be written; an error was logged.** What the card says "
-    "is still true; see the record for the data behind it."
-)
 
 
 @immutable
@@ -91,20 +84,6 @@ class CardWriter:
             card["extension"] = {ASSOCIATED: about}
         return card
 
-    def bare(self, shown: Shown, card_id: str) -> dict[str, Any]:
-        """A card without its details, where they cannot be written: summary and severity."""
-        rule, finding = shown.rule, shown.finding
-        common = self._common(rule, "")
-        return {
-            "uuid": card_id,
-            "summary": shortened(one_line(finding.summary), SUMMARY_LENGTH),
-            "detail": f"{_NOT_WRITTEN}\n\n{common.closing}",
-            "indicator": str(finding.indicator),
-            "source": common.source,
-            "overrideReasons": _override_reasons(finding.overrides),
-            **({"extension": {ASSOCIATED: about}} if (about := orders_judged(finding)) else {}),
-        }
-
     def _common(self, rule: Rule, key: str) -> _Common:
         common = self._in_common.get((rule, key))
         if common is None:
@@ -158,24 +137,6 @@ class CardWriter:
             page = f"{self._rule_pages}/{rule.id}"
             links.append({"label": "About this rule", "url": page, "type": "absolute"})
         return links
-
-
-def orders_judged(finding: Finding) -> list[str]:
-    """The draft orders that a card is about, as ``Type/id``: those that its rule names, else
-    those in its evidence or that it would remove."""
-    named = finding.about or (
-        *[
-            evidence.fact.source.reference
-            for evidence in finding.evidence
-            if isinstance(evidence.fact, (Medication, Order)) and evidence.fact.selected
-        ],
-        *[
-            suggestion.reference
-            for suggestion in finding.suggestions
-            if isinstance(suggestion, RemoveDraft)
-        ],
-    )
-    return [reference for reference in dict.fromkeys(named) if _REFERENCE.fullmatch(reference)]
 
 
 def _found(reference: Reference) -> str:

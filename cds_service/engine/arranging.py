@@ -18,6 +18,7 @@ from cds_service.core.immutable import immutable
 from cds_service.core.patient import Facts
 from cds_service.core.text import one_line
 from cds_service.core.times import days
+from cds_service.engine.faults import RAISED, Faults, bare
 from cds_service.engine.hook import Hook, InfoCards
 from cds_service.engine.orderables import Orderable, Orderables
 from cds_service.engine.rule import (
@@ -78,9 +79,14 @@ NO_PRIORITIES = Priorities({}, lambda _: {})
 
 
 def fired(
-    outcomes: Sequence[Outcome], priorities: Priorities = NO_PRIORITIES
+    outcomes: Sequence[Outcome],
+    priorities: Priorities = NO_PRIORITIES,
+    faults: Faults = RAISED,
 ) -> list[tuple[Rule, Finding]]:
-    """The findings in display order: by severity, info cards by priority, then the catalogue."""
+    """The findings in display order: by severity, info cards by priority, then the catalogue.
+
+    Where the priorities of the topic are at fault, info cards stay in the order of the catalogue.
+    """
     findings = [
         (outcome.rule, outcome.answer)
         for outcome in outcomes
@@ -96,7 +102,11 @@ def fired(
             return -finding.indicator, 0
         return -finding.indicator, kinds.get(rule.id, Priority.ADVICE)
 
-    return sorted(findings, key=rank)
+    try:
+        return sorted(findings, key=rank)
+    except Exception as error:
+        faults.step("priorities", error)
+        return sorted(findings, key=lambda pair: -pair[1].indicator)
 
 
 def arrange(
@@ -105,17 +115,19 @@ def arrange(
     facts: Facts,
     orderables: Orderables,
     priorities: Priorities = NO_PRIORITIES,
+    faults: Faults = RAISED,
 ) -> Arranged:
     """Merge the findings about one draft, apply the cap, and offer each order only once.
 
-    Where several cards offer the same order, the first one keeps it.
+    Where several cards offer the same order, the first one keeps it. A fault in one finding
+    costs its card the details; a fault in what the topic withholds withholds nothing.
     """
     kept: list[tuple[Rule, Finding]] = []
-    dropped = dict(priorities.withheld(findings)) if len(findings) > 1 else {}
+    dropped = _withheld(findings, priorities, faults) if len(findings) > 1 else {}
     if hook.info_cards is InfoCards.NONE:
         findings = _dangerous(hook, findings, dropped)
     info_shown = 0
-    for rule, finding in _one_card_for_one_draft(findings, dropped):
+    for rule, finding in _one_card_for_one_draft(findings, dropped, faults):
         if rule.id in dropped:
             continue
         exempt = rule.review is not None or finding.indicator is not Indicator.INFO
@@ -126,8 +138,29 @@ def arrange(
             info_shown += 1
         kept.append((rule, finding))
     offered: set[Suggestion | str] = set()
-    shown = [_offering_once(Shown(*pair), facts, orderables, offered) for pair in kept]
+    shown = []
+    for rule, finding in kept:
+        try:
+            card = _offering_once(Shown(rule, finding), facts, orderables, offered)
+        except Exception as error:
+            faults.card(rule, error)
+            card = Shown(rule, bare(rule, finding))
+        shown.append(card)
     return Arranged(tuple(shown), dropped)
+
+
+def _withheld(findings: Findings, priorities: Priorities, faults: Faults) -> dict[str, str]:
+    """The reasons by rule id, from code of the topic."""
+    try:
+        reasons = priorities.withheld(findings)
+        if not reasons:
+            return {}
+        if not all(isinstance(word, str) for pair in reasons.items() for word in pair):
+            raise TypeError("what a topic withholds is not a reason by rule id")
+        return {rule.id: reasons[rule.id] for rule, _ in findings if rule.id in reasons}
+    except Exception as error:
+        faults.step("withheld", error)
+        return {}
 
 
 def _dangerous(hook: Hook, findings: Findings, dropped: dict[str, str]) -> Findings:
@@ -141,8 +174,13 @@ def _dangerous(hook: Hook, findings: Findings, dropped: dict[str, str]) -> Findi
     return kept
 
 
-def _one_card_for_one_draft(findings: Findings, dropped: dict[str, str]) -> Findings:
-    """The findings, with those about the same draft merged into the most severe of them."""
+def _one_card_for_one_draft(
+    findings: Findings, dropped: dict[str, str], faults: Faults
+) -> Findings:
+    """The findings, with those about the same draft merged into the most severe of them.
+
+    Two that cannot be merged are both shown.
+    """
     if sum(bool(finding.about) for _, finding in findings) < 2:
         return findings
     merged: list[tuple[Rule, Finding]] = []
@@ -150,7 +188,11 @@ def _one_card_for_one_draft(findings: Findings, dropped: dict[str, str]) -> Find
         for index, leading in enumerate(merged):
             if not set(leading[1].about).isdisjoint(pair[1].about):
                 lead, other = _leading(leading, pair)
-                merged[index] = (lead[0], _merged(lead[1], *other))
+                try:
+                    merged[index] = (lead[0], _merged(lead[1], *other))
+                except Exception as error:
+                    faults.card(other[0], error)
+                    continue
                 dropped[other[0].id] = f"shown on the card of {lead[0].id}, about the same draft"
                 break
         else:
@@ -194,6 +236,7 @@ def _offering_once(
         return shown
     suggestions: list[Suggestion] = []
     ordered: list[str] = []
+    offers: set[Suggestion | str] = set()  # only once all are sound: else another card offers them
     for suggestion in shown.finding.suggestions:
         if isinstance(suggestion, (OrderTest, DraftMedication)):
             orderable = orderables[suggestion.key]
@@ -206,9 +249,10 @@ def _offering_once(
             continue  # no longer a draft that could be removed
         else:
             identity = suggestion
-        if identity not in offered:
-            offered.add(identity)
+        if identity not in offered and identity not in offers:
+            offers.add(identity)
             suggestions.append(suggestion)
+    offered |= offers
     if len(suggestions) == len(shown.finding.suggestions):
         return shown
     finding = replace(shown.finding, suggestions=tuple(suggestions))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import NoneType
 from typing import Any, get_args
 
-from cds_service.core.facts import Kind, Problem
+from cds_service.core.facts import Kind, Problem, Source
 from cds_service.core.kinds import KINDS
 from cds_service.core.knowledge import Limit
 from cds_service.core.patient import Facts
@@ -99,7 +99,14 @@ class Engine:
         if self._failed is None:
             raise error
         self._failed(rule, error)
-        return rule.otherwise or CannotTell((FAILED,), trigger=True, failed=True)
+        if rule.otherwise is not None:
+            try:
+                _require_sound(rule.otherwise)
+            except Exception as unsound:
+                self._failed(rule, unsound)
+            else:
+                return rule.otherwise
+        return CannotTell((FAILED,), trigger=True, failed=True)
 
     def _answer(self, rule: Rule, facts: Facts, missing: Mapping[Kind, str]) -> Answer:
         not_applicable = self._not_applicable(rule, facts)
@@ -139,7 +146,6 @@ _TEXT, _TUPLE = frozenset({str}), frozenset({tuple})
 _LISTS = frozenset({tuple, list})
 _PROBLEM = frozenset({Problem})
 _OVERRIDES = frozenset(OVERRIDES)
-_OFFERS = frozenset({OrderTest, DraftMedication, RemoveDraft})
 
 
 def _require_sound(answer: object) -> None:
@@ -191,8 +197,16 @@ def _sound_finding(finding: Finding) -> bool:
         )
         and _LISTS.issuperset(map(type, (finding.overrides, finding.suggestions)))
         and _OVERRIDES.issuperset(finding.overrides)
-        and _OFFERS.issuperset(map(type, finding.suggestions))
+        and all(map(_sound_offer, finding.suggestions))
     )
+
+
+def _sound_offer(offer: object) -> bool:
+    if type(offer) is OrderTest:
+        return _are(_TEXT, (offer.key, offer.why)) and _are(_TEXT, offer.parts)
+    if type(offer) is DraftMedication:
+        return _are(_TEXT, (offer.key, offer.why))
+    return type(offer) is RemoveDraft and _are(_TEXT, (offer.reference, offer.name))
 
 
 def _sound_evidence(evidence: Any) -> bool:
@@ -201,7 +215,9 @@ def _sound_evidence(evidence: Any) -> bool:
     for line in evidence:
         if type(line) is not Evidence or not isinstance(line.fact, _FACTS):
             return False
-        if not isinstance(line.limit, _LIMIT):
+        if type(line.fact.source) is not Source or not isinstance(line.fact.source.reference, str):
+            return False
+        if not isinstance(line.limit, _LIMIT) or not isinstance(line.note, str):
             return False
     return True
 

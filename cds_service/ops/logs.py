@@ -27,7 +27,7 @@ ALLOWED = frozenset(
         "event", "level", "timestamp",
         # a call
         "hook", "service", "instance", "status", "ms", "bytes", "cards", "problems", "fetched",
-        "left_out", "method", "endpoint", "error", "place", "rule",
+        "left_out", "method", "endpoint", "error", "place", "rule", "step",
         # callers
         "iss", "tenant", "check", "reason",
         # the process

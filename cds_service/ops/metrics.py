@@ -52,6 +52,9 @@ class Metrics:
         requests = self._counter("cds_requests", "HTTP requests.", "endpoint", "service", "status")
         outcomes = self._counter("cds_rule_outcomes", "Outcomes of rules.", "rule", "answer", *site)
         failures = self._counter("cds_rule_failures", "Rules that raised an error.", "rule")
+        steps = self._counter(
+            "cds_steps_left_out", "Steps of arranging cards left out because of an error.", "step"
+        )
         dropped = self._counter(
             "cds_cards_dropped", "Findings whose card was not shown (cap, snooze).",
             "rule", *site,
@@ -88,6 +91,7 @@ class Metrics:
         self._requests = cache(requests.labels)
         self._outcomes = cache(outcomes.labels)
         self._failures = cache(failures.labels)
+        self._steps = cache(steps.labels)
         self._dropped = cache(dropped.labels)
         self._shown = cache(shown.labels)
         self._silent = cache(silent.labels)
@@ -135,6 +139,10 @@ class Metrics:
     def failed(self, rule: str) -> None:
         """Count a rule that raised an error."""
         self._failures(rule).inc()
+
+    def left_out(self, step: str) -> None:
+        """Count a step of arranging cards that raised an error and had no effect."""
+        self._steps(step).inc()
 
     def dropped(self, rule: str, site: str = DEFAULT_SITE) -> None:
         """Count a finding whose card was not shown."""

@@ -16,6 +16,7 @@ from cds_service.answer.writing import TOPIC_SYSTEM, CardWriter
 from cds_service.core.call import Call
 from cds_service.core.facts import Presence
 from cds_service.engine.arranging import Shown
+from cds_service.engine.faults import RAISED, Faults
 from cds_service.engine.hook import PATIENT_VIEW
 from cds_service.engine.overrides import OVERRIDES
 from cds_service.engine.rule import Finding, Indicator, Rule
@@ -367,7 +368,7 @@ def test_a_card_that_cannot_be_written_is_shown_without_its_details(
         reported.append((rule.id, type(error).__name__))
 
     def broken(self: CardWriter, shown: Shown, *rest: object) -> dict[str, Any]:
-        if shown.rule.id == "quinine-active":
+        if shown.rule.id == "quinine-active" and shown.finding.evidence:
             raise LookupError("canary")
         return real(self, shown, *rest)  # type: ignore[arg-type]
 
@@ -376,7 +377,9 @@ def test_a_card_that_cannot_be_written_is_shown_without_its_details(
     case = crowded()
     facts, outcomes = case.facts(), case.outcomes(Service.PATIENT_VIEW)
 
-    shown = Cards(WRITER, new_id, failed=failed).write(PATIENT_VIEW, outcomes, facts, CALL)
+    shown = Cards(WRITER, new_id, faults=Faults(failed, RAISED.step)).write(
+        PATIENT_VIEW, outcomes, facts, CALL
+    )
     monkeypatch.setattr(CardWriter, "write", real)
     whole = {card.rule.id: card.body for card in written(case).cards}
 
