@@ -152,15 +152,19 @@ def arrange(
 def _withheld(findings: Findings, priorities: Priorities, faults: Faults) -> dict[str, str]:
     """The reasons by rule id, from code of the topic."""
     try:
-        reasons = priorities.withheld(findings)
-        if not reasons:
-            return {}
-        if not all(isinstance(word, str) for pair in reasons.items() for word in pair):
-            raise TypeError("what a topic withholds is not a reason by rule id")
-        return {rule.id: reasons[rule.id] for rule, _ in findings if rule.id in reasons}
+        return _withholding(priorities.withheld(findings), findings)
     except Exception as error:
         faults.step("withheld", error)
         return {}
+
+
+def _withholding(reasons: Mapping[str, str], findings: Findings) -> dict[str, str]:
+    """The reasons why rules that fired are withheld; raises TypeError for anything else."""
+    if not reasons:
+        return {}
+    if not all(isinstance(word, str) for pair in reasons.items() for word in pair):
+        raise TypeError("what a topic withholds is not a reason by rule id")
+    return {rule.id: reasons[rule.id] for rule, _ in findings if rule.id in reasons}
 
 
 def _dangerous(hook: Hook, findings: Findings, dropped: dict[str, str]) -> Findings:
