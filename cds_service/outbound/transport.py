@@ -119,12 +119,12 @@ class _SecurePool(HTTPSConnectionPool):
 
 
 class _Adapter(HTTPAdapter):
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self._context = context
+        super().__init__(pool_connections=16, pool_maxsize=MOST_THREADS)
+
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        # One context for all connections: loading the certificates costs more than a query.
-        # The system's authorities are trusted as well: hospitals have their own.
-        context = ssl.create_default_context()
-        context.load_verify_locations(where())
-        super().init_poolmanager(*args, ssl_context=context, **kwargs)
+        super().init_poolmanager(*args, ssl_context=self._context, **kwargs)
         self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
 
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
@@ -152,8 +152,12 @@ def new_session() -> requests.Session:
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     session.headers.clear()
     session.headers["User-Agent"] = "leg-cramps-cds"
+    # One context for all connections: loading the certificates costs more than a query.
+    # The system's authorities are trusted as well: hospitals have their own.
+    context = ssl.create_default_context()
+    context.load_verify_locations(where())
     for scheme in ("https://", "http://"):
-        session.mount(scheme, _Adapter(pool_connections=16, pool_maxsize=MOST_THREADS))
+        session.mount(scheme, _Adapter(context))
     return session
 
 

@@ -77,6 +77,7 @@ def _run(options: RunOptions, settings: Settings, progress: Progress, work: Path
     fingerprint = _fingerprint(options, settings)
     _prepare(options, work, fingerprint)
     plan = plan_of(options, settings, _key(options.out))
+    workers = options.workers or os.cpu_count() or 1
     if options.engine == "spark":
         from cds_service.population.spark import evaluate_on_spark
 
@@ -86,7 +87,7 @@ def _run(options: RunOptions, settings: Settings, progress: Progress, work: Path
 
         capacity = Capacity(
             memory=options.memory or _half_of_memory(),
-            workers=options.workers or os.cpu_count() or 1,
+            workers=workers,
             partitions=options.partitions or 64,
         )
         with processes(capacity) as pool:
@@ -104,8 +105,11 @@ def _run(options: RunOptions, settings: Settings, progress: Progress, work: Path
     from cds_service.population.sampling import draw_sample
     from cds_service.population.summary import summarise
 
-    write_tables(answers, options.out)
-    summary = summarise(options, plan, counted, answers, limits)
+    spill = work / "spill"
+    spill.mkdir(exist_ok=True)
+    with database(temp_directory=str(spill), threads=workers) as joined:
+        write_tables(joined, answers, options.out)
+        summary = summarise(joined, options, plan, counted, answers, limits)
     if options.sample:
         draw_sample(options.sample, plan, work, answers, options.out)
     _write(options.out / "summary.json", json.dumps(summary, indent=2, ensure_ascii=False) + "\n")
@@ -188,16 +192,14 @@ def _half_of_memory() -> int:
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
 
 
-def write_tables(answers: Path, out: Path) -> None:
-    """evaluations.parquet and calls.parquet, sorted."""
+def write_tables(joined: Any, answers: Path, out: Path) -> None:
+    """evaluations.parquet and calls.parquet, sorted in a DuckDB database."""
     from pyarrow import parquet
 
     rows = rows_in(answers)
     keys = ", ".join(f'"{name}"' for name in KEYS)
     evaluated = ", ".join(f'a."{name}"' for name in evaluations_schema().names[len(KEYS) :])
     calls = ", ".join(f'"{name}"' for name in calls_schema().names)
-    spill = out / ".work" / "spill"
-    spill.mkdir(exist_ok=True)
     tables = {
         "evaluations": (
             f"SELECT {keys}, {evaluated} FROM (SELECT {keys}, unnest(answers) AS a FROM {rows} "
@@ -210,12 +212,10 @@ def write_tables(answers: Path, out: Path) -> None:
         ),
     }
     for name, (query, schema) in tables.items():
-        joined = database(temp_directory=str(spill))
         part = out / f"{name}.part"
         with parquet.ParquetWriter(part, schema, compression="zstd") as file:
             for batch in stream(joined.execute(query), 65536):
                 file.write_batch(batch.cast(schema))
-        joined.close()
         part.replace(out / f"{name}.parquet")
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from cds_service.engine.hook import HOOKS
 from cds_service.population.limits import compared_with_limits, verdict
-from cds_service.population.tables import database, quoted, rows_in
+from cds_service.population.tables import quoted, rows_in
 
 if TYPE_CHECKING:
     from cds_service.population.evaluating import Plan
@@ -28,11 +28,12 @@ Json = dict[str, Any]
 
 
 class Answers:
-    """The results of a run for SQL: the views ``calls`` and ``evaluations`` are for the reported
-    site, ``every`` and ``every_evaluation`` for all; ``patients`` has a row for each patient."""
+    """The results of a run for SQL, in a DuckDB database: the views ``calls`` and ``evaluations``
+    are for the reported site, ``every`` and ``every_evaluation`` for all; ``patients`` has a row
+    for each patient."""
 
-    def __init__(self, answers: Path, out: Path, site: str) -> None:
-        self._database = database(temp_directory=str(out / ".work/spill"))
+    def __init__(self, database: Any, answers: Path, site: str) -> None:
+        self._database = database
         rows = rows_in(answers)
         named = quoted(site)
         self._database.execute(
@@ -60,6 +61,7 @@ class Answers:
 
 
 def summarise(
+    database: Any,
     options: RunOptions,
     plan: Plan,
     counted: Mapping[str, Any],
@@ -69,7 +71,7 @@ def summarise(
     """The summary of a run: ``counted`` is what was read, ``limits`` are those of the site."""
     from cds_service.ops.version import version_text
 
-    data = Answers(answers, options.out, options.site)
+    data = Answers(database, answers, options.site)
     counts = data.one(_COUNTS)
     shown = data.one("SELECT coalesce(sum(info + warning + critical), 0)::BIGINT n FROM calls")["n"]
     summary: Json = {

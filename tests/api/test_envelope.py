@@ -38,6 +38,7 @@ from tests.api.minimal_service import (
     topics,
 )
 from tests.mutations import MUTATIONS
+from tests.testing.thorough import ALL
 
 AUTHORIZATION = {
     "access_token": "t",
@@ -411,7 +412,7 @@ def worker():
     for act in (threading.Thread.start, threading.Thread.join):
         list(map(act, threads))
 
-for _ in range(150):
+for _ in range(int(sys.argv[1])):
     child = os.fork()
     if not child:
         worker()
@@ -425,7 +426,7 @@ for _ in range(150):
 def test_simultaneous_first_calls_crash_no_worker():
     """One in nine crashed on a decoder type that another thread had not completed yet."""
     program = subprocess.run(
-        [sys.executable, "-c", _FIRST_CALLS],
+        [sys.executable, "-c", _FIRST_CALLS, str(150 if ALL else 40)],
         capture_output=True,
         text=True,
         timeout=60,

@@ -204,6 +204,7 @@ def _uses(place: str) -> tuple[Callable[[Any], object], ...]:
 def test_an_expression_takes_linear_time(place: str) -> None:
     """Searched and matched over long runs of matching text, with and without a matching start:
     every start where all tests are run, otherwise none and, for each run, one other."""
+    uses = _uses(place)
     of_bytes = isinstance(EXPRESSIONS[place].pattern, bytes)
 
     def spent(do: Callable[[Any], object], size: int, unit: str, before: str) -> float:
@@ -218,7 +219,7 @@ def test_an_expression_takes_linear_time(place: str) -> None:
         for number, unit in enumerate(_UNITS)
         for position, before in enumerate(_AFFIXES)
         if ALL or not before or (number + position) % len(_AFFIXES) == 0
-        for do in _uses(place)
+        for do in uses
         if (short := spent(do, 2_000, unit, before)) > 0.0008
         and spent(do, 8_000, unit, before) / short > 4**HIGHEST
         # One slow run may be the machine; two are the expression.

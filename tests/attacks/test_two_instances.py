@@ -17,6 +17,7 @@ from tests.feedback.conftest import (
     cluster,
     database_url,
     empty_postgres,
+    kind,
     postgres_server,
     shared_postgres,
     sqlite_url,
@@ -24,8 +25,8 @@ from tests.feedback.conftest import (
 from tests.testing.programs import Program, run_program
 from tests.testing.serving import PATIENCE_S, Service
 
-__all__ = ["cluster", "database_url", "empty_postgres", "postgres_server", "shared_postgres",
-           "sqlite_url"]  # fmt: skip
+__all__ = ["cluster", "database_url", "empty_postgres", "kind", "postgres_server",
+           "shared_postgres", "sqlite_url"]  # fmt: skip
 
 FEEDBACK = f"{VIEW}/feedback"
 

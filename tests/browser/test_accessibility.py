@@ -62,6 +62,14 @@ def test_axe_finds_nothing_on_the_pages(
     demo.close()
 
 
+def test_text_has_sufficient_contrast_in_the_dark_scheme(browser: Browser, address: str) -> None:
+    demo = DemoPage(browser, address, color_scheme="dark")
+    demo.open("elderly-polypharmacy")
+    contrast = {"runOnly": ["color-contrast"], "resultTypes": ["violations"]}
+    assert axe.Axe().run(demo.page, None, contrast).response["violations"] == []
+    demo.close()
+
+
 @pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=thorough)])
 def test_axe_finds_nothing_in_any_state_of_the_page(
     browser: Browser, address: str, scheme: str

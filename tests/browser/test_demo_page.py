@@ -12,6 +12,7 @@ import pytest
 from cds_service.engine.overrides import OVERRIDES
 from tests.browser.demo_page import DemoPage
 from tests.demo.demo_service import FIXTURES, PATIENTS, hostile_bundle
+from tests.testing.thorough import rest
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -272,44 +273,7 @@ def test_every_control_has_an_accessible_name(demo: DemoPage) -> None:
     assert doubled == []
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_text_has_sufficient_contrast(browser: Browser, address: str, scheme: str) -> None:
-    """WCAG 2.2 AA (1.4.3): 4.5 to 1 for each text on the page, whichever scheme."""
-    demo = DemoPage(browser, address, color_scheme=scheme)
-    demo.open("elderly-polypharmacy")
-    faint = demo.page.evaluate(
-        """() => {
-            const numbers = (text) => text.match(/[0-9.]+/g).map(Number);
-            const light = ([r, g, b]) => [r, g, b].map((c) => c / 255)
-                .map((c) => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
-                .reduce((sum, c, index) => sum + c * [0.2126, 0.7152, 0.0722][index], 0);
-            const behind = (element) => {
-                for (let up = element; up; up = up.parentElement) {
-                    const back = numbers(getComputedStyle(up).backgroundColor);
-                    if (back.length < 4 || back[3] === 1) return back;
-                }
-                return [255, 255, 255];
-            };
-            const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-            const faint = [];
-            while (walker.nextNode()) {
-                const element = walker.currentNode.parentElement;
-                if (!walker.currentNode.textContent.trim() || !element.checkVisibility()) continue;
-                const style = getComputedStyle(element);
-                const svg = element.closest('svg');
-                const ink = numbers(svg ? style.fill : style.color);
-                const [a, b] = [light(ink), light(behind(element))].sort((x, y) => y - x);
-                if ((a + 0.05) / (b + 0.05) < 4.5) faint.push(element.outerHTML.slice(0, 120));
-            }
-            return faint;
-        }"""
-    )
-    demo.close()
-    assert faint == []
-    assert demo.console_errors == []
-
-
-@pytest.mark.parametrize("width", [320, 390, 768, 1024])
+@pytest.mark.parametrize("width", rest([320, 390, 768, 1024]))
 def test_no_width_needs_horizontal_scrolling(browser: Browser, address: str, width: int) -> None:
     demo = DemoPage(browser, address, width=width, height=800)
     demo.open("elderly-polypharmacy")

@@ -21,6 +21,8 @@ from cds_service.feedback.card_keys import CardKeys
 from cds_service.feedback.rules_seen import RulesSeen
 from cds_service.feedback.store import FeedbackStore
 from cds_service.storage.database import Database, open_database
+from cds_service.storage.tables import metadata
+from tests.testing.databases import empty_sqlite
 
 RULES = (RuleVersion("low-magnesium", "1.2.0"), RuleVersion("quinine-draft", "2.0.0"))
 
@@ -113,6 +115,7 @@ class PostgresDatabase:
         self._name = f"cds_test_{uuid.uuid4().hex}"
         named = self._server.set(database=self._name, drivername="postgresql")
         self.url = named.render_as_string(hide_password=False)
+        self._has_tables = False
 
     def create(self) -> None:
         self.admin(f"CREATE DATABASE {self._name}")
@@ -128,8 +131,23 @@ class PostgresDatabase:
 
     def empty(self) -> None:
         """Drop all tables."""
-        own_database = self._server.set(database=self._name)
-        self.admin("DROP SCHEMA public CASCADE; CREATE SCHEMA public", own_database)
+        self.admin("DROP SCHEMA public CASCADE; CREATE SCHEMA public", self._own)
+        self._has_tables = False
+
+    def empty_tables(self) -> None:
+        """Delete all rows, or make the tables where the last test had others."""
+        if self._has_tables:
+            self.admin(f"TRUNCATE {', '.join(metadata.tables)} RESTART IDENTITY", self._own)
+            return
+        self.empty()
+        database = open_database(self.url)
+        database.migrate()
+        database.close()
+        self._has_tables = True
+
+    @property
+    def _own(self) -> URL:
+        return self._server.set(database=self._name)
 
     def admin(self, statement: str, where: URL | None = None) -> None:
         """Run one statement on the server, or in the database ``where``."""
@@ -177,15 +195,41 @@ def sqlite_url(tmp_path: Path) -> str:
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-def database_url(request: pytest.FixtureRequest) -> str:
-    fixture = "sqlite_url" if request.param == "sqlite" else "empty_postgres"
-    url: str = request.getfixturevalue(fixture)
+def kind(request: pytest.FixtureRequest) -> str:
+    """Of database."""
+    name: str = request.param
+    return name
+
+
+@pytest.fixture
+def database_url(request: pytest.FixtureRequest, kind: str) -> str:
+    """URL of a database with nothing in it."""
+    url: str = request.getfixturevalue("sqlite_url" if kind == "sqlite" else "empty_postgres")
     return url
 
 
 @pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    its_database = open_database(database_url)
+def sqlite_tables_url(tmp_path: Path) -> str:
+    return empty_sqlite(tmp_path / "kept.db")
+
+
+@pytest.fixture
+def postgres_tables_url(shared_postgres: PostgresDatabase) -> str:
+    shared_postgres.cut_connections()
+    shared_postgres.empty_tables()
+    return shared_postgres.url
+
+
+@pytest.fixture
+def tables_url(request: pytest.FixtureRequest, kind: str) -> str:
+    """URL of a database with empty tables: the migrations take longer than most tests."""
+    url: str = request.getfixturevalue(f"{kind}_tables_url")
+    return url
+
+
+@pytest.fixture
+def database(tables_url: str) -> Iterator[Database]:
+    its_database = open_database(tables_url)
     its_database.migrate()  # as at the start of the service: no call in a hurry waits for it
     yield its_database
     its_database.close()

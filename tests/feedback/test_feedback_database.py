@@ -71,10 +71,12 @@ def test_postgresql_without_its_driver_refuses_to_start(monkeypatch: pytest.Monk
     assert ".[postgres]" in refused.value.fix
 
 
-def test_the_migrated_tables_match_the_models(database: Database) -> None:
+def test_the_migrated_tables_match_the_models(database_url: str) -> None:
+    database = open_database(database_url)
     database.migrate()
     with database.read() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    database.close()
 
 
 def test_migrating_again_changes_nothing(database_url: str) -> None:

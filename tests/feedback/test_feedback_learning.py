@@ -249,14 +249,14 @@ ANSWERED = datetime(2026, 11, 22, 11, tzinfo=UTC)
 )
 @pytest.mark.parametrize("answer", [OVERRIDDEN, ACCEPTED], ids=["overridden", "accepted"])
 def test_an_answered_card_is_snoozed_for_its_period(
-    sqlite_url: str,
+    sqlite_tables_url: str,
     keys: CardKeys,
     answer: dict[str, object],
     indicator: str,
     after: timedelta,
     quiet: bool,
 ) -> None:
-    database = open_database(sqlite_url)
+    database = open_database(sqlite_tables_url)
     snooze = _snooze(database, keys, answer)
     held_back = snooze.held_back([_same_card(indicator)], patient(), ANSWERED + after)
     assert (MAGNESIUM.id in held_back) is quiet
@@ -283,8 +283,10 @@ def test_a_snoozed_card_states_why_and_until_when(database: Database, keys: Card
         pytest.param(ProposedCard(*QUININE, "info", EVIDENCE), id="another rule"),
     ],
 )
-def test_another_card_is_not_snoozed(sqlite_url: str, keys: CardKeys, other: ProposedCard) -> None:
-    database = open_database(sqlite_url)
+def test_another_card_is_not_snoozed(
+    sqlite_tables_url: str, keys: CardKeys, other: ProposedCard
+) -> None:
+    database = open_database(sqlite_tables_url)
     snooze = _snooze(database, keys, OVERRIDDEN)
     assert snooze.held_back([other], patient(), NOW) == {}
     database.close()
@@ -305,8 +307,10 @@ HERE = Identity(Origin("https://ehr.example", "north", "a"), "https://fhir.examp
         ),
     ],
 )
-def test_no_other_callers_card_is_snoozed(sqlite_url: str, keys: CardKeys, other: Identity) -> None:
-    database = open_database(sqlite_url)
+def test_no_other_callers_card_is_snoozed(
+    sqlite_tables_url: str, keys: CardKeys, other: Identity
+) -> None:
+    database = open_database(sqlite_tables_url)
     snooze = _snooze(database, keys, OVERRIDDEN, identity=HERE)
     assert MAGNESIUM.id in snooze.held_back([_same_card()], HERE, NOW)
     assert snooze.held_back([_same_card()], other, NOW) == {}

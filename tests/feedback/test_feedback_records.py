@@ -38,9 +38,9 @@ def test_a_token_is_used_once_per_client(database: Database) -> None:
     assert replay.first_use("https://a.example", "j2", 1_000_300)
 
 
-def test_a_token_is_remembered_after_a_restart(database_url: str) -> None:
+def test_a_token_is_remembered_after_a_restart(tables_url: str) -> None:
     for first in (True, False):
-        database = open_database(database_url)
+        database = open_database(tables_url)
         assert DatabaseReplay(database, clock=Clock()).first_use("a", "j", 1_000_300) is first
         database.close()
 
@@ -79,8 +79,8 @@ def test_the_replay_check_reports_an_unavailable_database(tmp_path) -> None:
     database.close()
 
 
-def test_all_processes_share_the_card_key(database_url: str) -> None:
-    first, second = open_records(database_url, RULES), open_records(database_url, RULES)
+def test_all_processes_share_the_card_key(tables_url: str) -> None:
+    first, second = open_records(tables_url, RULES), open_records(tables_url, RULES)
     first.start()
     second.start()
     assert second.card_ids.made_for(first.card_ids.new(*CARD), ANYBODY)
@@ -88,11 +88,11 @@ def test_all_processes_share_the_card_key(database_url: str) -> None:
     second.close()
 
 
-def test_a_card_key_from_the_settings_needs_no_database(tmp_path, database_url: str) -> None:
+def test_a_card_key_from_the_settings_needs_no_database(tmp_path, tables_url: str) -> None:
     unavailable = open_records(
         f"sqlite:///{tmp_path / 'none' / 'x.db'}", RULES, "sixteen or longer"
     )
-    available = open_records(database_url, RULES, "sixteen or longer")
+    available = open_records(tables_url, RULES, "sixteen or longer")
     available.start()
     assert available.card_ids.made_for(unavailable.card_ids.new(*CARD), ANYBODY)
     unavailable.close()
@@ -123,8 +123,8 @@ def test_the_service_starts_without_its_database_and_recovers(tmp_path) -> None:
     other.close()
 
 
-def test_counts_of_shown_cards_are_written_at_the_end(database_url: str) -> None:
-    records = open_records(database_url, RULES)
+def test_counts_of_shown_cards_are_written_at_the_end(tables_url: str) -> None:
+    records = open_records(tables_url, RULES)
     records.start()
     records.count_shown("s", *RULES[0])
     records.close()

@@ -33,8 +33,8 @@ OLD, NEW = datetime(2026, 1, 10, 12, tzinfo=UTC), datetime(2026, 11, 20, 12, tzi
 
 
 @pytest.fixture
-def records(database_url: str) -> Any:
-    store = open_records(database_url, [RULE])
+def records(tables_url: str) -> Any:
+    store = open_records(tables_url, [RULE])
     store.start()
     yield store
     store.close()
@@ -166,12 +166,12 @@ def test_retention_runs_once_an_hour(records: Records) -> None:
 # --- the card key ----------------------------------------------------------------------------
 
 
-def test_ids_of_the_previous_key_count_for_90_days(database_url: str) -> None:
-    first = open_records(database_url, [RULE])
+def test_ids_of_the_previous_key_count_for_90_days(tables_url: str) -> None:
+    first = open_records(tables_url, [RULE])
     first.start()
     before = first.card_ids.new(*RULE, patient(), "e")
     today = [date(2026, 11, 27)]
-    rotating = open_database(database_url)
+    rotating = open_database(tables_url)
     last = CardKeys(None, today=lambda: today[0]).rotate(rotating)
     assert last == date(2026, 11, 27) + timedelta(days=OVERLAP_DAYS)
 
@@ -196,8 +196,8 @@ def test_ids_of_the_previous_key_count_for_90_days(database_url: str) -> None:
         database.close()
 
 
-def test_a_key_in_the_settings_is_changed_in_the_settings(database_url: str) -> None:
-    database = open_database(database_url)
+def test_a_key_in_the_settings_is_changed_in_the_settings(tables_url: str) -> None:
+    database = open_database(tables_url)
     with pytest.raises(BadRequest, match="CDS_CARD_KEY") as refused:
         CardKeys("a key in the settings").rotate(database)
     assert "a key in the settings" not in str(refused.value)
@@ -233,11 +233,11 @@ def test_a_key_that_is_too_short_or_has_no_day_refuses_to_start(setting: str) ->
 
 
 @pytest.fixture
-def command(records: Records, database_url: str) -> Callable[..., Any]:
+def command(records: Records, tables_url: str) -> Callable[..., Any]:
     _fill(records)
 
     def run(*arguments: str, **more: str) -> Any:
-        environment = {"CDS_DATABASE_URL": database_url} | more
+        environment = {"CDS_DATABASE_URL": tables_url} | more
         return CliRunner().invoke(main, ["data", *arguments], env=environment)
 
     return run

@@ -36,6 +36,7 @@ from tests.population.export import (
     write,
 )
 from tests.testing.programs import Program, run_program
+from tests.testing.thorough import thorough
 
 PATIENTS = ("p1", "p2", "p3")
 
@@ -322,9 +323,10 @@ def test_kappa_and_intervals_match_textbook_values() -> None:
 
 
 def test_a_killed_run_resumes_without_a_lost_or_duplicate_row(tmp_path: Path) -> None:
+    """And its result is that of one partition and one worker."""
     names = tuple(f"p{number}" for number in range(1, 60))
     source = export(tmp_path / "in", names)
-    uninterrupted = outcome(source, tmp_path / "whole", identified=True, partitions=12)
+    uninterrupted = outcome(source, tmp_path / "whole", identified=True)
     options = ["--identified", "--partitions", "12", "--workers", "2"]
     words = ["population", str(source), "--out", str(tmp_path / "out"), *options]
     log = tmp_path / "log"
@@ -613,6 +615,7 @@ def test_a_sheet_shows_the_qualifiers_of_a_value(tmp_path: Path) -> None:
     assert "active, provisional" in sheet
 
 
+@thorough
 def test_partitions_and_workers_do_not_change_the_result(tmp_path: Path) -> None:
     source = export(tmp_path / "in")
     first = outcome(source, tmp_path / "a", identified=True, partitions=3)
