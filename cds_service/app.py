@@ -279,7 +279,7 @@ def build(parts: Parts) -> Flask:
                 response.headers.add(name, value)
         # Whether a browser may read the answer depends on the origin, even when none was sent.
         response.vary.add("Origin")
-        if request.method != "GET" and body.TAKEN not in request.environ:
+        if request.method != "GET" and body.BODY_READ not in request.environ:
             body.discard(request.environ, _READ_ON)
         endpoint = (request.endpoint or "none").partition(".")[2] or "none"
         finished.done(request.environ, endpoint, response.status_code)

@@ -35,8 +35,8 @@ class _Commands(click.Group):
             context.exit(0)
 
 
-def _print_version(context: click.Context, _parameter: click.Parameter, asked: bool) -> None:
-    if asked:
+def _print_version(context: click.Context, _parameter: click.Parameter, requested: bool) -> None:
+    if requested:
         from cds_service.ops.version import version_text
 
         click.echo(f"cds-service {version_text()}")
@@ -65,8 +65,8 @@ def main() -> None:
     """
 
 
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}{'s' * (count != 1)}"
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'s' * (count != 1)}"
 
 
 @main.command(short_help="Check the settings, rules and sites.")
@@ -91,14 +91,14 @@ def check(host: str) -> None:
 
     logs.configure_once("error")
     with progress_indicator("Checking"):
-        found = inspect(host, datetime.now(UTC).date())
-    for fault in found.faults:
+        inspection = inspect(host, datetime.now(UTC).date())
+    for fault in inspection.faults:
         click.echo(f"cds-service: {fault}", err=True)
-    if found.faults:
+    if inspection.faults:
         sys.exit(1)
     click.echo(
-        f"Nothing is wrong or missing: {found.rules} rules, {_counted(found.sites, 'site')}, "
-        f"{_counted(found.clients, 'client')}."
+        f"Nothing is wrong or missing: {inspection.rules} rules, "
+        f"{_counted(inspection.sites, 'site')}, {_counted(inspection.clients, 'client')}."
     )
 
 

@@ -229,10 +229,10 @@ def _variables() -> list[str]:
 def _for_topics() -> dict[str, str]:
     """The ``CDS_`` variables that are not settings of the service, by name."""
     own = set(_variables())
-    given = {name.upper(): value for name, value in os.environ.items()}
+    environment = {name.upper(): value for name, value in os.environ.items()}
     return {
         name.removeprefix("CDS_").lower(): value
-        for name, value in given.items()
+        for name, value in environment.items()
         if name.startswith("CDS_") and name not in own
     }
 
@@ -240,15 +240,15 @@ def _for_topics() -> dict[str, str]:
 def unknown_variables(environ: Iterable[str], options: Iterable[str] = ()) -> list[tuple[str, str]]:
     """``CDS_`` variables that are neither settings nor ``options`` of a topic, each with the
     nearest of these or ""."""
-    known = [*_variables(), *(f"CDS_{name.upper()}" for name in options)]
+    known_names = [*_variables(), *(f"CDS_{name.upper()}" for name in options)]
     return [
-        (name, next(iter(get_close_matches(name, known, 1, 0.6)), ""))
+        (name, next(iter(get_close_matches(name, known_names, 1, 0.6)), ""))
         for name in sorted(environ)
-        if name.startswith("CDS_") and name not in known
+        if name.startswith("CDS_") and name not in known_names
     ]
 
 
-def listed(
+def list_settings(
     settings: Settings, options: Mapping[str, tuple[str, str, str]] = MappingProxyType({})
 ) -> list[dict[str, str]]:
     """Every setting as variable, value, default and description; secrets are masked.

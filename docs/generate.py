@@ -254,11 +254,11 @@ def _code_counts() -> Iterator[tuple[str, int | None, int]]:
 
 def settings_page() -> str:
     """Every setting with its default."""
-    from cds_service.settings import Settings, listed
+    from cds_service.settings import Settings, list_settings
 
     rows = [
         [f"`{entry['variable']}`", entry["default"] or "unset", entry["description"]]
-        for entry in listed(
+        for entry in list_settings(
             Settings.model_construct(),
             {one.name: (one.default, one.default, one.description) for one in TOPIC.options},
         )

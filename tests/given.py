@@ -20,7 +20,7 @@ from cds_service.core.facts import (
     Kind,
     KnownDesignation,
     Order,
-    Performed,
+    PerformedPanel,
     Presence,
     Problem,
     Reason,
@@ -63,7 +63,7 @@ class Given:
         self.medications: list[Medication] = []
         self.orders: list[Order] = []
         self.allergies: list[Allergy] = []
-        self.performed: list[Performed] = []
+        self.performed: list[PerformedPanel] = []
         self.draft_medications: list[Medication] = []
         self.draft_orders: list[Order] = []
         self.encounter = Reason()
@@ -263,7 +263,7 @@ class Given:
         """A panel that was done and has no value of its own."""
         source = Source(f"Observation/panel-{next(self.numbers)}", "prefetch.results")
         day = (NOW - timedelta(days=days_ago)).date()
-        self.performed.append(Performed(frozenset(concepts), day, source))
+        self.performed.append(PerformedPanel(frozenset(concepts), day, source))
         return self
 
     def encounter_for(self, reason: Reason) -> Given:
@@ -328,12 +328,12 @@ class Given:
 
     def outcomes(self, service: Service) -> list[Outcome]:
         """Every rule's answer for one service."""
-        from cds_service.engine.declared import Declared, undeclared
+        from cds_service.engine.declared import DeclaredFacts, undeclared
         from cds_service.engine.run import Engine
         from hooks.cramps import documented
 
         answers = Engine(
-            rules_by_service(), documented, scope=Declared, complaint_is="leg cramps are"
+            rules_by_service(), documented, scope=DeclaredFacts, complaint_is="leg cramps are"
         ).ask(service, self.facts())
         undeclared_lines = [
             line for outcome in answers for line in undeclared(outcome.rule, outcome.answer)

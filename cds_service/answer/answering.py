@@ -23,7 +23,7 @@ from cds_service.engine.topic import Topic
 from cds_service.fhir.intake.delivery import Delivery
 from cds_service.fhir.read.reading import Reading
 
-Validated = Literal["cited", "all", "none"]
+Validation = Literal["cited", "all", "none"]
 
 
 @immutable
@@ -41,7 +41,7 @@ class TraceEntry:
 
 
 @immutable(slots=False)
-class Answered:
+class AnsweredCall:
     """The result of one call, with the call itself.
 
     ``dropped`` says, by rule id, why a card is not shown; ``silent`` are the silent rules whose
@@ -106,7 +106,7 @@ class Answering:
         evaluation: Evaluation,
         cards: Mapping[Topic, Cards],
         *,
-        validated: Validated = "cited",
+        validated: Validation = "cited",
     ) -> None:
         self.evaluation = evaluation
         self._cards = {service: cards[topic] for service, topic in evaluation.topics.items()}
@@ -119,7 +119,7 @@ class Answering:
         """The rules of a service, given its id, in the order of evaluation."""
         return self.evaluation.rules(service)
 
-    def answer(self, call: Call, deliveries: Mapping[Kind, Delivery]) -> Answered:
+    def answer(self, call: Call, deliveries: Mapping[Kind, Delivery]) -> AnsweredCall:
         """The cards and the trace for one patient at one moment.
 
         Raises what `Evaluation.evaluate` raises.
@@ -128,7 +128,7 @@ class Answering:
         facts, outcomes = evaluated.facts, evaluated.outcomes
         hook = self.services[call.service].hook
         written = self._cards[call.service].write(hook, outcomes, facts, call)
-        return Answered(
+        return AnsweredCall(
             call=call,
             cards=written.cards,
             dropped=written.dropped,

@@ -17,7 +17,14 @@ from cds_service.core.call import Call
 from cds_service.core.identity import Identity
 from cds_service.core.immutable import immutable
 from cds_service.core.patient import Facts
-from cds_service.engine.arranging import NO_PRIORITIES, Findings, Priorities, Shown, arrange, fired
+from cds_service.engine.arranging import (
+    NO_PRIORITIES,
+    Findings,
+    Priorities,
+    ShownFinding,
+    arrange,
+    fired,
+)
 from cds_service.engine.faults import RAISED, Faults, bare
 from cds_service.engine.hook import Hook
 from cds_service.engine.rule import (
@@ -183,7 +190,7 @@ class Cards:
         return {rule: rule in shown_otherwise for rule in silent}
 
     def _card(
-        self, shown: Shown, call: Call, key: list[str] | None, lines: EvidenceLines
+        self, shown: ShownFinding, call: Call, key: list[str] | None, lines: EvidenceLines
     ) -> Card | None:
         """The card, or what is left of it; None where not even that can be written."""
         rule, finding = shown.rule, shown.finding
@@ -193,7 +200,9 @@ class Cards:
         except Exception as error:
             self.faults.card(rule, error)
         try:
-            return Card(rule, self.writer.write(Shown(rule, bare(rule, finding)), call, card_id))
+            return Card(
+                rule, self.writer.write(ShownFinding(rule, bare(rule, finding)), call, card_id)
+            )
         except Exception as error:
             self.faults.card(rule, error)
             return None

@@ -17,25 +17,25 @@ _HTML = re.compile(r"<[A-Za-z!/][^<>]*>")
 
 def flaws(response: Mapping[str, Any]) -> list[str]:
     """What is wrong with a response, each with its place; empty where nothing is."""
-    found = [
+    problems = [
         f"{'.'.join(str(part) for part in error.absolute_path)}: {error.message}"
         for error in shapes.validator("response").iter_errors(response)
     ]
-    found += _empty(response, "")
+    problems += _empty(response, "")
     uuids: list[str] = []
     for number, card in enumerate(response.get("cards", ())):
         place = f"cards[{number}]"
         uuids.append(str(card.get("uuid")))
         if _HTML.search(str(card.get("detail", ""))):
-            found.append(f"{place}.detail: HTML in Markdown")
+            problems.append(f"{place}.detail: HTML in Markdown")
         for index, suggestion in enumerate(card.get("suggestions", ())):
             uuids.append(str(suggestion.get("uuid")))
             for action in suggestion.get("actions", ()):
                 if resource := action.get("resource"):
-                    found += _refused(resource, f"{place}.suggestions[{index}]")
+                    problems += _refused(resource, f"{place}.suggestions[{index}]")
     if len(uuids) != len(set(uuids)):
-        found.append("cards: a uuid is used twice")
-    return found
+        problems.append("cards: a uuid is used twice")
+    return problems
 
 
 def _refused(resource: Mapping[str, Any], place: str) -> Iterator[str]:

@@ -25,7 +25,7 @@ from cds_service.sources.prefetch import NOT_ASKED, Key
 
 
 @immutable
-class Evaluated:
+class EvaluatedCall:
     """The outcome of every rule for one call, and the data that the rules were asked about."""
 
     reading: Reading = field(repr=False)
@@ -65,7 +65,7 @@ class Evaluation:
         """The rules of a service, given its id, in the order of evaluation."""
         return self._engines[self.topics[service]].rules(service)
 
-    def evaluate(self, call: Call, deliveries: Mapping[Kind, Delivery]) -> Evaluated:
+    def evaluate(self, call: Call, deliveries: Mapping[Kind, Delivery]) -> EvaluatedCall:
         """What each rule says of one patient at one moment.
 
         Raises PreconditionFailed when no data was obtained that any rule could use, and
@@ -76,13 +76,13 @@ class Evaluation:
         computed = topic.knowledge.computed
         facts = Facts(reading.record, reading.series, call.as_of, self.site, computed)
         self._require_data(call, deliveries, facts)
-        return Evaluated(reading, facts, tuple(self._engines[topic].ask(call.service, facts)))
+        return EvaluatedCall(reading, facts, tuple(self._engines[topic].ask(call.service, facts)))
 
     def _require_data(self, call: Call, deliveries: Mapping[Kind, Delivery], facts: Facts) -> None:
         """Raise PreconditionFailed when no rule at all could answer."""
         # A kind that the call gave no reason to ask for does not count as obtained.
-        asked = [kind for kind, delivery in deliveries.items() if delivery.reason != NOT_ASKED]
-        if any(facts.obtained(kind) for kind in asked):
+        requested = [kind for kind, delivery in deliveries.items() if delivery.reason != NOT_ASKED]
+        if any(facts.obtained(kind) for kind in requested):
             return
         if self.services[call.service].hook.drafts and (
             not _names_something(facts) or self._judges_a_draft(call.service, facts)
@@ -90,11 +90,11 @@ class Evaluation:
             return  # nothing was picked yet, or the danger of what was picked needs no data
         names = {key.kind: key.name for key in self.keys[call.service]}
         reasons: dict[str, list[str]] = {}
-        for kind in asked:
+        for kind in requested:
             reasons.setdefault(_reason(facts, kind), []).append(names.get(kind, kind.value))
-        listed = "; ".join(f"{', '.join(keys)}: {reason}" for reason, keys in reasons.items())
+        reasons_text = "; ".join(f"{', '.join(keys)}: {reason}" for reason, keys in reasons.items())
         raise PreconditionFailed(
-            f"None of the data that this service needs could be obtained ({listed}).",
+            f"None of the data that this service needs could be obtained ({reasons_text}).",
             "Send at least one of these prefetch keys, or fhirServer and fhirAuthorization of a "
             "server that this service may call.",
             "prefetch",

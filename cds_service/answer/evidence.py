@@ -8,7 +8,7 @@ from functools import lru_cache
 from cds_service.core.facts import Allergy, Condition, Order, Presence, Result
 from cds_service.core.knowledge import Limit, Reference
 from cds_service.core.medications import Medication, Taking
-from cds_service.core.quantities import printed_unit, written
+from cds_service.core.quantities import decimal_text, printed_unit
 from cds_service.core.text import quoted
 from cds_service.engine.rule import Evidence, Fact, Finding
 
@@ -94,8 +94,8 @@ def _fact(fact: Fact) -> str:
 
 
 def _range(fact: Result) -> str:
-    low = written(fact.range_low) if fact.range_low is not None else ""
-    high = written(fact.range_high) if fact.range_high is not None else ""
+    low = decimal_text(fact.range_low) if fact.range_low is not None else ""
+    high = decimal_text(fact.range_high) if fact.range_high is not None else ""
     if low and high:
         return f"{low}–{high} {printed_unit(fact.unit.name)}"
     return f"{'from ' + low if low else 'up to ' + high} {printed_unit(fact.unit.name)}"

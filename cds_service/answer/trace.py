@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from cds_service.answer.answering import Answered
+from cds_service.answer.answering import AnsweredCall
 from cds_service.answer.evidence import evidence_line
 from cds_service.engine.rule import Finding, Outcome
 
 
-def as_json(answered: Answered) -> dict[str, Any]:
+def as_json(answered: AnsweredCall) -> dict[str, Any]:
     """``data`` (the state of each kind), ``rules``, ``problems`` and ``refusedByModels``."""
     return {
         "data": [
@@ -66,7 +66,7 @@ def _missing(outcome: Outcome) -> list[str]:
     return list(outcome.answer.missing) if isinstance(outcome.answer, Finding) else []
 
 
-def _unusable(answered: Answered) -> list[Any]:
+def _unusable(answered: AnsweredCall) -> list[Any]:
     """Problems of all results; the rules have read only those that they needed."""
     from cds_service.core.series import Worse
 

@@ -16,7 +16,7 @@ from cds_service.core.call import Call
 from cds_service.core.immutable import immutable
 from cds_service.core.knowledge import Reference
 from cds_service.core.text import one_line, shortened
-from cds_service.engine.arranging import Shown
+from cds_service.engine.arranging import ShownFinding
 from cds_service.engine.faults import orders_judged
 from cds_service.engine.orderables import Orderables
 from cds_service.engine.overrides import OVERRIDES
@@ -61,7 +61,7 @@ class CardWriter:
         self._in_common: dict[tuple[Rule, str], _Common] = {}
 
     def write(
-        self, shown: Shown, call: Call, card_id: str, lines: EvidenceLines | None = None
+        self, shown: ShownFinding, call: Call, card_id: str, lines: EvidenceLines | None = None
     ) -> dict[str, Any]:
         """One card as the CDS Hooks JSON object; ``lines`` is shared by the cards of a call."""
         rule, finding = shown.rule, shown.finding
@@ -111,14 +111,14 @@ class CardWriter:
     def _leading(self, rule: Rule, key: str) -> Reference:
         """The source that a card shows: a primary one where there is one, preferably one read."""
         keys = (key, *rule.references) if key else rule.references
-        listed = [self.references[source_key] for source_key in keys]
-        primary = [reference for reference in listed if reference.primary]
+        references = [self.references[source_key] for source_key in keys]
+        primary = [reference for reference in references if reference.primary]
         if key and primary and primary[0].key == key:
             return primary[0]
         for reference in primary:
             if reference.seen:
                 return reference
-        return primary[0] if primary else listed[0]
+        return primary[0] if primary else references[0]
 
     def _address(self, rule: Rule, reference: Reference) -> str:
         """The URL of a source. General knowledge and judgements have none; then it is that of
@@ -153,7 +153,7 @@ def _override_reasons(codes: tuple[str, ...]) -> list[dict[str, str]]:
     ]
 
 
-def _detail(shown: Shown, common: _Common, lines: EvidenceLines) -> str:
+def _detail(shown: ShownFinding, common: _Common, lines: EvidenceLines) -> str:
     """The card's Markdown: advice, data, what is missing, strength of evidence, and rule."""
     finding = shown.finding
     parts = [*finding.advice]

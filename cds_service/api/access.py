@@ -33,9 +33,9 @@ def begin(environ: WSGIEnvironment) -> None:
     environ.setdefault(_NOTED, {"started": perf_counter()})
 
 
-def note(environ: WSGIEnvironment, **what: object) -> None:
+def note(environ: WSGIEnvironment, **fields: object) -> None:
     """Remember something about a request under the names that `Access.done` logs."""
-    environ[_NOTED].update(what)
+    environ[_NOTED].update(fields)
 
 
 class Access:

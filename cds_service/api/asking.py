@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from cds_service.answer.answering import Answered
+from cds_service.answer.answering import AnsweredCall
 from cds_service.calls.envelope import read_envelope
 from cds_service.calls.strict_json import checked_text, parse, to_json
 from cds_service.core.identity import ANYBODY, Origin
@@ -29,7 +29,7 @@ def ask(
     hook: str | None = None,
     origin: Origin = ANYBODY,
     service_id: str | None = None,
-) -> Answered:
+) -> AnsweredCall:
     """The answer to a hook request, or to a FHIR Bundle of one patient, at ``as_of``.
 
     A Bundle is taken as everything on file, and is evaluated for ``hook`` (default:
@@ -38,8 +38,8 @@ def ask(
     """
     content = content_of(checked_text(body))
     services = parts.answering.services
-    asked = services.values() if service_id is None else (services[service_id],)
-    service = services_of(content, hook, asked)[0]
+    candidates = services.values() if service_id is None else (services[service_id],)
+    service = services_of(content, hook, candidates)[0]
     keys = parts.answering.keys[service.id]
     if content.get("resourceType") == "Bundle":
         body = to_json(request_of(content, service.hook, keys))
@@ -48,7 +48,9 @@ def ask(
     return parts.answering.answer(envelope.call, deliveries)
 
 
-def ask_each(parts: Parts, body: bytes, as_of: datetime, hook: str | None = None) -> list[Answered]:
+def ask_each(
+    parts: Parts, body: bytes, as_of: datetime, hook: str | None = None
+) -> list[AnsweredCall]:
     """The answers of every service for the hook, as an EHR would get them: one for each topic.
 
     As `ask`; a service to which the call gives nothing to answer from (412) is left out where
@@ -88,11 +90,11 @@ def services_of(
     Raises BadRequest where there is none.
     """
     if content.get("resourceType") == "Bundle":
-        wanted = hook or PATIENT_VIEW.name
+        hook_name = hook or PATIENT_VIEW.name
     else:
-        wanted = hook or str(content.get("hook"))
-    if found := [service for service in services if service.hook.name == wanted]:
-        return found
+        hook_name = hook or str(content.get("hook"))
+    if matching := [service for service in services if service.hook.name == hook_name]:
+        return matching
     if isinstance(content.get("resourceType"), str):
         raise BadRequest(
             f"This is a single {shortened(content['resourceType'], 40)}, not a Bundle.",

@@ -12,7 +12,7 @@ from cds_service.errors import BadRequest, ServiceError, TooLarge, UnsupportedMe
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
-TAKEN = "cds.body_taken"
+BODY_READ = "cds.body_read"
 """In the WSGI environ: True once the body has been read or refused."""
 
 _ACCEPTED = frozenset({"", "application/json", "application/fhir+json"})
@@ -27,8 +27,8 @@ def read_body(environ: WSGIEnvironment, limit: int) -> bytes:
     Raises UnsupportedMediaType, TooLarge (after reading more, so that a client that sends all
     before it reads gets the response) and BadRequest for a body that is too short.
     """
-    environ[TAKEN] = True
-    length = announced(environ)
+    environ[BODY_READ] = True
+    length = announced_length(environ)
     stream: IO[bytes] = environ["wsgi.input"]
     refusal = _media_type_refusal(environ)
     if refusal is None and length is not None and length > limit:
@@ -45,7 +45,7 @@ def read_body(environ: WSGIEnvironment, limit: int) -> bytes:
     return body
 
 
-def announced(environ: WSGIEnvironment) -> int | None:
+def announced_length(environ: WSGIEnvironment) -> int | None:
     """The length of the body in bytes; None where only the end of the stream tells (chunked)."""
     length = get_content_length(environ)
     if length is None and not environ.get("wsgi.input_terminated"):
@@ -53,11 +53,11 @@ def announced(environ: WSGIEnvironment) -> int | None:
     return length
 
 
-def discard(environ: WSGIEnvironment, most: int) -> None:
-    """Read what a refused client is still sending, up to ``most`` bytes."""
+def discard(environ: WSGIEnvironment, limit: int) -> None:
+    """Read what a refused client is still sending, up to ``limit`` bytes."""
     if "HTTP_EXPECT" in environ:
         return  # it waits for permission to send, and gets the refusal instead
-    _discard(environ["wsgi.input"], announced(environ), most)
+    _discard(environ["wsgi.input"], announced_length(environ), limit)
 
 
 def _media_type_refusal(environ: WSGIEnvironment) -> ServiceError | None:
@@ -71,21 +71,21 @@ def _media_type_refusal(environ: WSGIEnvironment) -> ServiceError | None:
 
 def _read(stream: IO[bytes], length: int | None, limit: int) -> bytes:
     """``length`` bytes; without a length, all until the end or one byte over the limit."""
-    left = limit + 1 if length is None else length
+    remaining = limit + 1 if length is None else length
     parts = []
-    while left > 0:
-        part = stream.read(left)
+    while remaining > 0:
+        part = stream.read(remaining)
         if not part:
             break
         parts.append(part)
-        left -= len(part)
+        remaining -= len(part)
     return b"".join(parts) if len(parts) != 1 else parts[0]
 
 
-def _discard(stream: IO[bytes], length: int | None, most: int) -> None:
-    left = most if length is None else min(length, most)
-    while left > 0 and (part := stream.read(min(left, _CHUNK))):
-        left -= len(part)
+def _discard(stream: IO[bytes], length: int | None, limit: int) -> None:
+    remaining = limit if length is None else min(length, limit)
+    while remaining > 0 and (part := stream.read(min(remaining, _CHUNK))):
+        remaining -= len(part)
 
 
 def _too_large(limit: int) -> TooLarge:

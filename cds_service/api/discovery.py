@@ -53,12 +53,12 @@ def _service(answering: Answering, service: Service, version: str, windows: bool
 
 def _usage(answering: Answering, service: Service) -> str:
     names = [key.name for key in answering.keys[service.id]]
-    listed = f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]
+    names_text = f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]
     required = {need.kind for rule in answering.rules(service.id) for need in rule.needs
                 if need.required}  # fmt: skip
     required_keys = [key.name for key in answering.keys[service.id] if key.kind in required]
     texts = [
-        f"Prefetch keys: {listed}. Each key is optional, but at least one must be obtained: "
+        f"Prefetch keys: {names_text}. Each key is optional, but at least one must be obtained: "
         "what is missing is fetched from fhirServer where the service may call it (ask its "
         "operators to list your server, and send fhirAuthorization); otherwise the rules that "
         "need it say that they cannot tell.",
@@ -82,13 +82,13 @@ def blueprint(parts: Parts) -> Blueprint:
     endpoints = Blueprint("discovery", __name__)
     answering = parts.answering
     windows = parts.settings.prefetch_windows
-    found = _StaticJson(discovery(answering, parts.settings.spec_version, windows=windows))
+    document = _StaticJson(discovery(answering, parts.settings.spec_version, windows=windows))
 
     @endpoints.get("/cds-services")
     def services() -> Response:
         if parts.settings.discovery_auth:
             parts.verified(request.environ)
-        return found.respond()
+        return document.respond()
 
     for service, codes in (
         (service, topic.knowledge.codes) for topic in parts.topics for service in topic.services

@@ -12,7 +12,7 @@ from cds_service.calls.strict_json import checked_text, parse
 from cds_service.core.identity import Origin
 from cds_service.engine.topic import Service
 from cds_service.errors import TooLarge
-from cds_service.feedback.store import Saved
+from cds_service.feedback.store import SavedFeedback
 from cds_service.ops import logs
 
 LARGEST = 1_000_000
@@ -47,7 +47,7 @@ def _view(parts: Parts, service: Service) -> Callable[[], Response]:
     return feedback
 
 
-def store_feedback(parts: Parts, service: Service, origin: Origin) -> Saved:
+def store_feedback(parts: Parts, service: Service, origin: Origin) -> SavedFeedback:
     """Store the feedback in the body of the current request. Raises BadRequest and TooLarge."""
     try:
         text = parts.body(request.environ, LARGEST)

@@ -10,7 +10,7 @@ from typing import Any
 from cds_service.answer.answering import Answering
 from cds_service.api.discovery import discovery
 from cds_service.calls import shapes
-from cds_service.catalogue.topics import named, purposes
+from cds_service.catalogue.topics import names_of, purposes
 from cds_service.engine.hook import HOOKS, Hook
 from cds_service.engine.topic import Topic
 from cds_service.settings import Settings
@@ -56,7 +56,7 @@ def document(answering: Answering, settings: Settings, topics: Sequence[Topic]) 
     found: dict[str, Any] = {
         "openapi": "3.1.0",
         "info": {
-            "title": f"{named(topics)}: CDS Hooks service",
+            "title": f"{names_of(topics)}: CDS Hooks service",
             "version": _version(),
             "description": f"CDS Hooks 2.0.1 services for {purposes(topics)}.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
@@ -205,11 +205,11 @@ def _request(hook: Hook) -> dict[str, Any]:
 
 def _inlined(name: str, shape: str) -> dict[str, Any]:
     """A schema file as a component, with the references to its ``$defs`` from the root."""
-    found: dict[str, Any] = _relocated(
+    schema: dict[str, Any] = _relocated(
         deepcopy(shapes.schema(shape)), f"#/components/schemas/{name}/"
     )
-    del found["$schema"], found["$id"]
-    return found
+    del schema["$schema"], schema["$id"]
+    return schema
 
 
 def _relocated(part: Any, root: str) -> Any:

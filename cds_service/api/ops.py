@@ -27,15 +27,15 @@ def blueprint(parts: Parts) -> Blueprint:
 
     @endpoints.get("/readyz")
     def readyz() -> Response:
-        found = _states(parts)
+        states = _states(parts)
         # A degraded service still serves: no probe should end the cards for a lost statistic.
         word = "ready"
-        if "degraded" in found.values():
+        if "degraded" in states.values():
             word = "degraded"
-        if "unavailable" in found.values():
+        if "unavailable" in states.values():
             word = "not ready"
         status = 503 if word == "not ready" else 200
-        body = {"status": word, "parts": found}
+        body = {"status": word, "parts": states}
         return Response(msgspec.json.encode(body), status=status, content_type="application/json")
 
     @endpoints.get("/metrics")
@@ -56,15 +56,15 @@ def blueprint(parts: Parts) -> Blueprint:
 def _states(parts: Parts) -> dict[str, str]:
     """The state of each part: ``ok``, ``degraded`` (cards still work), ``unavailable``, ``off``."""
     checks: dict[str, Callable[[], bool]] = {"database": parts.records.database.ready}
-    found = {name: "ok" if check() else "degraded" for name, check in checks.items()}
+    states = {name: "ok" if check() else "degraded" for name, check in checks.items()}
     recorder = parts.recorder
     if recorder is None:
-        found["audit"] = "off"
+        states["audit"] = "off"
     elif recorder.trail.degraded:
         # Calls are answered nevertheless, unless the trail is required.
-        found["audit"] = "unavailable" if recorder.required else "degraded"
+        states["audit"] = "unavailable" if recorder.required else "degraded"
     else:
-        found["audit"] = "ok"
+        states["audit"] = "ok"
     # Keys are fetched on demand and kept: a day without the key server is no reason to fail.
-    found["callers"] = "off" if parts.callers is None else "ok"
-    return found
+    states["callers"] = "off" if parts.callers is None else "ok"
+    return states

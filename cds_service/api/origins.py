@@ -71,5 +71,5 @@ class Origins:
 
 def _host(netloc: str) -> str:
     """The host of ``host:port``, without brackets; "" for anything else, such as two hosts."""
-    found = _NETLOC.fullmatch(netloc)
-    return (found[1] or found[2]).lower().rstrip(".") if found else ""
+    match = _NETLOC.fullmatch(netloc)
+    return (match[1] or match[2]).lower().rstrip(".") if match else ""

@@ -87,5 +87,5 @@ class Parts:
             return None
         admitted = environ.get(ADMITTED)
         if admitted is not None:
-            return self.callers.once(admitted)
+            return self.callers.require_first_use(admitted)
         return self.callers.verify(environ.get("HTTP_AUTHORIZATION"), environ["PATH_INFO"])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from flask import Blueprint, Response, request
 
-from cds_service.answer.answering import Answered, answer_word
+from cds_service.answer.answering import AnsweredCall, answer_word
 from cds_service.api.access import HEADERS, Access, begin, note
 from cds_service.api.origins import Origins
 from cds_service.api.parts import FETCHED, STARTED, Parts
@@ -120,7 +120,7 @@ def _answered(
     caller: Caller | None,
     instance: str | None,
     environ: WSGIEnvironment,
-) -> tuple[Answered, int]:
+) -> tuple[AnsweredCall, int]:
     """The result, and the number of queries that were sent to a FHIR server for it."""
     servers = parts.settings.fhir_servers if caller is None else caller.client.fhir_servers
     call = envelope.call
@@ -140,7 +140,7 @@ def _answered(
     return answered, len(fetched)
 
 
-def _count(parts: Parts, answered: Answered) -> None:
+def _count(parts: Parts, answered: AnsweredCall) -> None:
     metrics, site = parts.metrics, answered.call.origin.site
     events: list[tuple[str, str, str]] = []
     words = [(outcome.rule.id, answer_word(outcome.answer)) for outcome in answered.outcomes]

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from cds_service.answer.answering import Answered
+from cds_service.answer.answering import AnsweredCall
 from cds_service.answer.evidence import EvidenceLines
 from cds_service.audit.sealing import Sealer
 from cds_service.audit.trail import Row, Trail
@@ -53,7 +53,7 @@ class Recorder:
         self._topics = topics
         self._limits: dict[int, tuple[Limits, str]] = {}
 
-    def record(self, answered: Answered, instance: str | None = None) -> None:
+    def record(self, answered: AnsweredCall, instance: str | None = None) -> None:
         """Record one answered call; ``instance`` is its hookInstance if that is a UUID.
 
         Raises Unavailable where the trail is required and cannot be written.
@@ -74,7 +74,7 @@ class Recorder:
                 raise Unavailable("The audit trail cannot be written.") from None
         self._begin()
 
-    def row(self, answered: Answered, instance: str | None = None) -> Row:
+    def row(self, answered: AnsweredCall, instance: str | None = None) -> Row:
         """The row of one call."""
         record = os.urandom(16).hex()
         call = answered.call
@@ -114,7 +114,7 @@ class Recorder:
             seal=self._sealing(answered, record),
         )
 
-    def _sealing(self, answered: Answered, record: str) -> Callable[[], bytes] | None:
+    def _sealing(self, answered: AnsweredCall, record: str) -> Callable[[], bytes] | None:
         if self._sealer is None:
             return None
         findings = {

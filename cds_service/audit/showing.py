@@ -36,21 +36,22 @@ def reconstructed(
     return details
 
 
-def as_text(found: Mapping[str, Any]) -> str:
+def as_text(details: Mapping[str, Any]) -> str:
     """The result of `reconstructed` as text, with the card in full."""
-    card, said = found["card"], found["said"]
+    card, said = details["card"], details["said"]
     lines = [
-        f"{found['at']}  {found['service']}  site {found['site']}",
-        f"rule {card['rule']} {card['version']}, {card['indicator']}; limits {found['limits']}",
-        f"caller {found['caller']}, clinician {found['clinician']}, patient {found['patient']}",
+        f"{details['at']}  {details['service']}  site {details['site']}",
+        f"rule {card['rule']} {card['version']}, {card['indicator']}; limits {details['limits']}",
+        f"caller {details['caller']}, clinician {details['clinician']}, "
+        f"patient {details['patient']}",
     ]
     if said is None:
-        state = "encrypted: give the private key (--key)" if found["sealed"] else "not recorded"
+        state = "encrypted: give the private key (--key)" if details["sealed"] else "not recorded"
         return "\n".join([*lines, f"What the card said is {state}."])
     lines += ["", f"[{said['indicator']}] {said['summary']}", "", str(said.get("detail", ""))]
     for suggestion in said.get("suggestions", ()):
         lines.append(f"\nSuggestion: {suggestion['label']}")
         lines += [f"- {action.get('description', '')}" for action in suggestion["actions"]]
     lines += ["", f"Source: {said['source']['label']}", "", "Evidence:"]
-    lines += [f"- {fact['said']}" for fact in found["evidence"]]
+    lines += [f"- {fact['said']}" for fact in details["evidence"]]
     return "\n".join(lines)

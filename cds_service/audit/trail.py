@@ -92,7 +92,7 @@ class Trail:
         """Write ``rows`` now; when this returns they are on disk. Raises Unavailable."""
         rows = [_sealed(row) for row in rows]
         try:
-            with self._database.write(hurry=True, patience_s=PATIENCE_S) as connection:
+            with self._database.write(prompt=True, patience_s=PATIENCE_S) as connection:
                 connection.execute(insert(audit), [_values(row) for row in rows])
                 cards = [
                     {"card": card, "record": row.record, "at": row.at}

@@ -86,10 +86,10 @@ class LazyPrefetch:
 
     def get(self, name: str) -> Raw | None:
         """The undecoded value of one key; None where it was not sent."""
-        found = getattr(self._known, name, None)
-        if isinstance(found, Raw):
-            return found
-        if found is UNSET:
+        value = getattr(self._known, name, None)
+        if isinstance(value, Raw):
+            return value
+        if value is UNSET:
             return None
         return self._everything().get(name)
 
@@ -147,8 +147,8 @@ def read_envelope(
         or (drafts is not None and drafts[:1] != b"{")
     ):
         return _by_schemas(text, service, as_of, origin)
-    sent = read.prefetch or _Prefetch()
-    page = sent.results or None
+    prefetch = read.prefetch or _Prefetch()
+    page = prefetch.results or None
     return Envelope(
         call=Call(
             service=service.id,
@@ -167,7 +167,7 @@ def read_envelope(
         else Authorization(
             authorization.access_token, authorization.scope, authorization.patient or None
         ),
-        prefetch=LazyPrefetch(sent, text),
+        prefetch=LazyPrefetch(prefetch, text),
         results=page if page is not None and page.entry is not UNSET else None,
     )
 

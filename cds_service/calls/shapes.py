@@ -129,14 +129,14 @@ def _refusal(error: ValidationError, where: str) -> BadRequest:
         instance: Any = error.instance
         missing = next(name for name in required if name not in instance)
         place += f".{missing}" if place else missing
-        wanted = properties.get("properties", {}).get(missing, {}).get("description", "given")
-        return BadRequest(f"{missing} is missing.", f"Send it: {wanted}.", place)
-    wanted = properties.get("description", "as the schema says")
+        expected = properties.get("properties", {}).get(missing, {}).get("description", "given")
+        return BadRequest(f"{missing} is missing.", f"Send it: {expected}.", place)
+    expected = properties.get("description", "as the schema says")
     if not place:
-        wanted = "one JSON object"
+        expected = "one JSON object"
     if error.validator == "type":
-        return BadRequest(f"This is {_kind(error.instance)}.", f"Send {wanted}.", place)
-    return BadRequest("This value cannot be used.", f"Send {wanted}.", place)
+        return BadRequest(f"This is {_kind(error.instance)}.", f"Send {expected}.", place)
+    return BadRequest("This value cannot be used.", f"Send {expected}.", place)
 
 
 def _kind(instance: Any) -> str:

@@ -112,8 +112,8 @@ def decoded(decode: Callable[[bytes], _T], text: bytes) -> tuple[_T, bytes]:
         raise _malformed(error, len(text)) from None
 
 
-def _without_half(found: re.Match[bytes]) -> bytes:
-    return found[0] if found[1] or found[2] else rb"\ufffd"
+def _without_half(match: re.Match[bytes]) -> bytes:
+    return match[0] if match[1] or match[2] else rb"\ufffd"
 
 
 def too_deep(body: bytes) -> bool:

@@ -89,12 +89,12 @@ def hospitals(settings: Settings, topics: Sequence[Topic]) -> Mapping[str, Hospi
 
     Raises StartupError that names the file, the site and the key, and how to correct it.
     """
-    found: dict[str, Hospital] = {}
+    by_name: dict[str, Hospital] = {}
     for name, hospital in each_hospital(settings, topics):
         if isinstance(hospital, StartupError):
             raise hospital
-        found[name] = hospital
-    return found
+        by_name[name] = hospital
+    return by_name
 
 
 def each_hospital(
@@ -124,13 +124,13 @@ def population_subgroups(path: str | None) -> dict[str, str]:
 
 def site_files(settings: Settings) -> tuple[Path, ...]:
     """The files that the sites' settings are read from."""
-    found = [settings.sites, settings.limits, settings.order_codes]
+    files = [settings.sites, settings.limits, settings.order_codes]
     if settings.sites:
         folder = Path(settings.sites).parent
         for table in _content(settings.sites).site.values():
-            named = (table.limits, table.order_codes)
-            found += [str(folder / name) for name in named if isinstance(name, str)]
-    return tuple(Path(name) for name in found if name)
+            paths = (table.limits, table.order_codes)
+            files += [str(folder / name) for name in paths if isinstance(name, str)]
+    return tuple(Path(name) for name in files if name)
 
 
 def _read(path: str) -> dict[str, _Table]:
@@ -177,17 +177,19 @@ def _options(
     name: str, table: _Table, settings: Settings, topics: Sequence[Topic]
 ) -> Mapping[str, str]:
     """The options of the topics: of the site's table, else of the environment."""
-    known, own = options_of(topics), table.model_extra or {}
+    known_options, own = options_of(topics), table.model_extra or {}
     for key, value in own.items():
         where = f"{settings.sites}: site.{name}.{key}"
-        if key not in known:
+        if key not in known_options:
             # A file for all topics is valid where some of them are not served.
-            known = {**installed_options(), **known}
-        if key not in known:
-            raise StartupError(f"{where}: not a key of a site.", _keys(known), SETTING)
-        if value not in known[key].values:
+            known_options = {**installed_options(), **known_options}
+        if key not in known_options:
+            raise StartupError(f"{where}: not a key of a site.", _keys(known_options), SETTING)
+        if value not in known_options[key].values:
             raise StartupError(
-                f"{where}: input should be {alternatives(known[key])}.", _keys(known), SETTING
+                f"{where}: input should be {alternatives(known_options[key])}.",
+                _keys(known_options),
+                SETTING,
             )
     return {**option_values(settings, topics), **own}
 
@@ -239,14 +241,14 @@ def _hospital(name: str, table: _Table, settings: Settings, topics: Sequence[Top
 def _topics(keys: list[str] | None, topics: Sequence[Topic], where: str) -> tuple[Topic, ...]:
     if keys is None:
         return tuple(topics)
-    known = {topic.key: topic for topic in topics}
+    topics_by_key = {topic.key: topic for topic in topics}
     for key in keys:
-        if key not in known:
+        if key not in topics_by_key:
             raise StartupError(
                 f"{where}: topics: no topic is called {key}.",
-                f"The topics that are served are {', '.join(known)}.",
+                f"The topics that are served are {', '.join(topics_by_key)}.",
             )
-    return tuple(known[key] for key in dict.fromkeys(keys))
+    return tuple(topics_by_key[key] for key in dict.fromkeys(keys))
 
 
 def _rules(

@@ -92,7 +92,7 @@ class InstalledTopic:
     folder: Path
 
 
-def named(topics: Sequence[Topic]) -> str:
+def names_of(topics: Sequence[Topic]) -> str:
     """The names of topics, for titles: "Leg cramps, Hyponatraemia"."""
     return ", ".join(topic.name for topic in topics)
 
@@ -118,9 +118,9 @@ def option_values(settings: Settings, topics: Sequence[Topic]) -> Mapping[str, s
 
     Raises StartupError naming the variable and its valid values.
     """
-    given, found = settings.model_extra or {}, {}
+    extra, found = settings.model_extra or {}, {}
     for name, option in options_of(topics).items():
-        found[name] = value = given.get(name, option.default)
+        found[name] = value = extra.get(name, option.default)
         if value not in option.values:
             raise StartupError(
                 f"CDS_{name.upper()}: Input should be {alternatives(option)}.",
@@ -145,7 +145,7 @@ def installed_topics() -> Mapping[str, InstalledTopic]:
 
     Raises StartupError naming a topic that cannot be loaded, and the line at fault.
     """
-    found: dict[str, InstalledTopic] = {}
+    installed: dict[str, InstalledTopic] = {}
     for entry_point in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
         try:
             topic = entry_point.load()
@@ -173,8 +173,8 @@ def installed_topics() -> Mapping[str, InstalledTopic]:
             )
         package = entry_point.module.partition(".")[0]
         folder = Path(str(sys.modules[package].__file__)).parent
-        found[topic.key] = InstalledTopic(topic, package, folder)
-    return found
+        installed[topic.key] = InstalledTopic(topic, package, folder)
+    return installed
 
 
 def patient_folders(topics: Sequence[Topic]) -> Mapping[str, Path]:
@@ -183,15 +183,15 @@ def patient_folders(topics: Sequence[Topic]) -> Mapping[str, Path]:
     A package has them in ``patients``, a checkout in ``fixtures/patients`` beside the package.
     """
     installed = installed_topics()
-    found: dict[str, Path] = {}
+    folders: dict[str, Path] = {}
     for topic in topics:
         if topic.key in installed:
             package = installed[topic.key].folder
             for folder in (package / "patients", package.parent / "fixtures" / "patients"):
-                if (folder / "index.json").is_file() and folder not in found.values():
-                    found[topic.key] = folder
+                if (folder / "index.json").is_file() and folder not in folders.values():
+                    folders[topic.key] = folder
                     break
-    return found
+    return folders
 
 
 def example_request(topics: Sequence[Topic]) -> tuple[str, Path] | None:
@@ -208,9 +208,9 @@ def example_request(topics: Sequence[Topic]) -> tuple[str, Path] | None:
 
 def known_rules(names: Sequence[str], topics: Sequence[Topic], where: str) -> frozenset[str]:
     """The ids as a set. Raises StartupError naming an id that no rule has, and ``where`` it is."""
-    known = {rule.id for topic in topics for rule in topic.rules}
+    rule_ids = {rule.id for topic in topics for rule in topic.rules}
     for name in names:
-        if name not in known:
+        if name not in rule_ids:
             raise StartupError(
                 f"{where}: no rule is called {name}.", "`cds-service rules` lists them."
             )
@@ -242,14 +242,14 @@ def orderables(topics: Sequence[Topic]) -> Orderables:
 
 
 def limits(
-    topics: Sequence[Topic], given: Mapping[str, object] | str | None, where: str = ""
+    topics: Sequence[Topic], site_limits: Mapping[str, object] | str | None, where: str = ""
 ) -> Limits:
     """The limits of all topics, overridden by a site's file (its path) or its entries.
 
     Raises KnowledgeError that names the file, the entry and how to correct it.
     """
-    where = given if isinstance(given, str) else where
-    entries = read_limits(given) if isinstance(given, str) else (given or {})
+    where = site_limits if isinstance(site_limits, str) else where
+    entries = read_limits(site_limits) if isinstance(site_limits, str) else (site_limits or {})
     own = [frozenset(topic.knowledge.limits(None, "")) for topic in topics]
     merged: dict[str, object] = {}
     for number, topic in enumerate(topics):

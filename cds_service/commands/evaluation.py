@@ -14,7 +14,7 @@ from cds_service.engine.hook import HOOKS
 from cds_service.errors import ServiceError
 
 if TYPE_CHECKING:
-    from cds_service.answer.answering import Answered
+    from cds_service.answer.answering import AnsweredCall
     from cds_service.api.parts import Parts
 
 _REQUEST = click.argument(
@@ -57,10 +57,10 @@ def evaluate(
     if check:
         from cds_service.answer.checking import flaws
 
-        found = flaws({"cards": bodies})
-        for flaw in found:
+        faults = flaws({"cards": bodies})
+        for flaw in faults:
             click.echo(f"cds-service: {flaw}", err=True)
-        if found:
+        if faults:
             sys.exit(1)
     if as_json:
         click.echo(json.dumps({"cards": bodies}, indent=2, ensure_ascii=False))
@@ -100,7 +100,9 @@ def explain(
     terminal.print_trace(trace)
 
 
-def _answers(path: Path, hook: str | None, as_of: str | None, site: str | None) -> list[Answered]:
+def _answers(
+    path: Path, hook: str | None, as_of: str | None, site: str | None
+) -> list[AnsweredCall]:
     from datetime import datetime
 
     from cds_service.api.asking import ask_each

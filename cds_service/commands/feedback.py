@@ -15,39 +15,39 @@ if TYPE_CHECKING:
 _RATES = ["per 100 calls", "per patient", "per clinician and day", "per 100 orders"]
 
 
-def print_report(found: Report, titles: Mapping[str, str]) -> None:
+def print_report(report: Report, titles: Mapping[str, str]) -> None:
     """Print the rules with any count: cards shown, silent rules, feedback.
 
     A pipe gets one table with everything.
     """
     if not console().is_terminal:
-        print_table("", *found.as_rows())
+        print_table("", *report.as_rows())
         return
 
-    def named(line: RuleReport) -> str:
+    def title_of(line: RuleReport) -> str:
         return f"{titles.get(line.id, line.id)} ({line.version})"
 
-    def counted(line: RuleReport, cards: int) -> list[str]:
+    def row_of(line: RuleReport, cards: int) -> list[str]:
         rates = line.rates_of(cards).values()
         return [
-            named(line),
+            title_of(line),
             str(cards),
             str(line.cannot_tell),
             *("" if rate is None else f"{rate:.2f}" for rate in rates),
         ]
 
-    shown = [counted(line, line.shown) for line in found.rules if line.shown]
-    silent = [counted(line, line.would_show) for line in found.rules if line.would_show]
+    shown = [row_of(line, line.shown) for line in report.rules if line.shown]
+    silent = [row_of(line, line.would_show) for line in report.rules if line.would_show]
     answers = [
         [
-            named(line) + (" REVIEW" if line.review else ""),
+            title_of(line) + (" REVIEW" if line.review else ""),
             str(line.accepted),
             str(line.overridden),
             interval(line.accepted, line.accepted + line.overridden),
             "; ".join(f"{OVERRIDES.get(code, code)}: {n}" for code, n in line.reasons.items()),
             str(line.comments),
         ]
-        for line in found.rules
+        for line in report.rules
         if line.accepted or line.overridden or line.comments
     ]
     if shown:
@@ -55,7 +55,9 @@ def print_report(found: Report, titles: Mapping[str, str]) -> None:
     if silent:
         head = ["rule", "would show", "cannot tell", *_RATES]
         print_table("Silent rules: cards that were not shown", head, silent)
-    unable = [[named(line), str(line.cannot_tell)] for line in found.rules if line.only_cannot_tell]
+    unable = [
+        [title_of(line), str(line.cannot_tell)] for line in report.rules if line.only_cannot_tell
+    ]
     if unable:
         print_table("No card, and sometimes cannot tell", ["rule", "cannot tell"], unable)
     if answers:

@@ -125,7 +125,7 @@ def _database(settings: Settings) -> None:
     if not database.exists:
         return
     try:
-        with database.read(hurry=True):
+        with database.read(prompt=True):
             pass
     except Unavailable as error:
         raise StartupError(f"CDS_DATABASE_URL: {error}") from None
@@ -139,26 +139,26 @@ def _database(settings: Settings) -> None:
 def _sites(
     settings: Settings, topics: Sequence[Topic], clients: Sequence[Client], faults: list[str]
 ) -> int:
-    found: dict[str, Hospital | None] = {}
+    hospitals_by_name: dict[str, Hospital | None] = {}
     try:
         for name, hospital in each_hospital(settings, topics):
             if isinstance(hospital, StartupError):
                 faults.append(str(hospital))
-                found[name] = None
+                hospitals_by_name[name] = None
             else:
-                found[name] = hospital
+                hospitals_by_name[name] = hospital
                 faults += [f"{SETTING}: site {name}: {lack}" for lack in _site_lacks(hospital)]
     except StartupError as error:  # the file itself
         faults.append(str(error))
         return 0
-    _note_fault(lambda: check_sites(clients, found), faults)
+    _note_fault(lambda: check_sites(clients, hospitals_by_name), faults)
     if settings.sites:
         named = {
             site for client in clients for site in (client.site, *client.tenant_sites.values())
         }
-        for name in (site for site in found if site not in {*named, DEFAULT_SITE}):
+        for name in (site for site in hospitals_by_name if site not in {*named, DEFAULT_SITE}):
             faults.append(f"{SETTING}: site {name}: no client of CDS_TRUSTED_CLIENTS names it.")
-    return len(found)
+    return len(hospitals_by_name)
 
 
 def _site_lacks(hospital: Hospital) -> Iterator[str]:

@@ -50,14 +50,14 @@ def lacking(topic: Topic, today: date, folder: Path | None = None) -> Iterator[s
     if folder is not None:
         written, faults = _written(folder)
         yield from faults
-        asked = {rule.id for rule in topic.rules}
-        for name, rule in (found for key, found in written.items() if key not in asked):
+        rule_ids = {rule.id for rule in topic.rules}
+        for name, rule in (found for key, found in written.items() if key not in rule_ids):
             yield (
                 f"{_place(rule, folder)}rule {rule.id}: no service uses it. Add to RULES in "
                 f"{_named(folder)}/patient_view.py, order_select.py or order_sign.py: {name}."
             )
         if (folder.parent / "pyproject.toml").is_file():
-            yield from _of_checkout(topic, folder.parent, asked | written.keys())
+            yield from _of_checkout(topic, folder.parent, rule_ids | written.keys())
 
 
 def _named(path: Path) -> str:
@@ -75,25 +75,31 @@ def _place(rule: Rule, folder: Path | None) -> str:
     return f"{_named(Path(code.co_filename))}:{code.co_firstlineno}: "
 
 
-def _of_rule(rule: Rule, known: Knowledge, folder: str, today: date) -> Iterator[str]:
+def _of_rule(rule: Rule, knowledge: Knowledge, folder: str, today: date) -> Iterator[str]:
     if not rule.document.strip():
         yield "its function has no docstring, from which its page is made."
     for flaw in flaws(
-        rule, known.references, known.limits(None, ""), known.analytes, known.orderables
+        rule,
+        knowledge.references,
+        knowledge.limits(None, ""),
+        knowledge.analytes,
+        knowledge.orderables,
     ):
         yield f"{flaw}.{_to_add(flaw, folder)}"
     yield from _dated("changed", rule.changed, today)
     for need in rule.needs:
-        vocabulary = _read_with(known, need.kind)
+        vocabulary = _read_with(knowledge, need.kind)
         for concept in need.concepts:
-            if vocabulary is not None and concept not in vocabulary.known:
+            if vocabulary is not None and concept not in vocabulary.all_concepts:
                 yield (
                     f"no code list or name list of {need.kind.value} has {concept}. Add "
                     f"{folder}/codelists/{KINDS[need.kind].lists}/{concept}.csv."
                 )
-        if need.analyte in known.analytes:
-            yield from _of_analyte(need.analyte, known, folder)
-    drafts = known.vocabularies.medications.known | known.vocabularies.orders.known
+        if need.analyte in knowledge.analytes:
+            yield from _of_analyte(need.analyte, knowledge, folder)
+    drafts = (
+        knowledge.vocabularies.medications.all_concepts | knowledge.vocabularies.orders.all_concepts
+    )
     for judged in sorted(rule.judges - drafts):
         yield (
             f"no code list or name list of medications or orders has {judged}. Add {judged}.csv to "
@@ -106,58 +112,58 @@ _UNKNOWN = re.compile(r"(reference|limit|order) (\S+) is not in the|unknown (ana
 
 def _to_add(flaw: str, folder: str) -> str:
     """A sentence with the missing entry and its file, or "" where the flaw is another one."""
-    found = _UNKNOWN.search(flaw)
-    if found is None:
+    match = _UNKNOWN.search(flaw)
+    if match is None:
         return ""
-    kind, key = found[1] or found[3], found[2] or found[4]
+    kind, key = match[1] or match[3], match[2] or match[4]
     file, entry = _ADD[kind]
     return f" Add to {folder}/{file}: {entry.format(key=key)}."
 
 
-def _of_analyte(key: str, known: Knowledge, folder: str) -> Iterator[str]:
+def _of_analyte(key: str, knowledge: Knowledge, folder: str) -> Iterator[str]:
     """What keeps results of an analyte from being found, recognised or read."""
     block = f"Add to [{key}] in {folder}/analytes.toml:"
-    if not list(known.codes(key)):
+    if not list(knowledge.codes(key)):
         yield (
             f"the analyte {key} has no code to search for. {block} "
             'codes = [{ code = "…", display = "…", source = "…" }].'
         )
-    if key not in known.vocabularies.observations.named:
+    if key not in knowledge.vocabularies.observations.concepts_with_names:
         yield (
             f"the analyte {key} has no name, so that a result without a code is not read. {block} "
             f'names = ["{key.replace("_", " ")}"].'
         )
-    if not known.analytes[key].units:
+    if not knowledge.analytes[key].units:
         yield f"the analyte {key} has no unit, so that no result is read. {block} [[{key}.unit]]."
 
 
 def _of_knowledge(topic: Topic, folder: str, today: date) -> Iterator[str]:
-    known = topic.knowledge
-    for limit in known.limits(None, "").values():
+    knowledge = topic.knowledge
+    for limit in knowledge.limits(None, "").values():
         where = f"limit {limit.key}:"
         if not limit.meaning:
             yield f"{where} it has no meaning."
         if not limit.unit:
             yield f"{where} it has no unit."
-        if limit.reference not in known.references:
+        if limit.reference not in knowledge.references:
             flaw = f"reference {limit.reference} is not in the references"
             yield f"{where} its {flaw}.{_to_add(flaw, folder)}"
         yield from _dated(f"{where} checked", limit.checked.isoformat(), today)
-    for reference in known.references.values():
+    for reference in knowledge.references.values():
         for attribute in ("label", "citation"):
             if not getattr(reference, attribute):
                 yield f"reference {reference.key}: it has no {attribute}."
         if reference.primary and not reference.url:
             yield f"reference {reference.key}: it has no url, although it is a primary source."
-    orders = (*known.analytes, *known.vocabularies.orders.known)
-    can_be_covered = {*orders, *known.vocabularies.medications.known}
-    for order in known.orderables.values():
+    orders = (*knowledge.analytes, *knowledge.vocabularies.orders.all_concepts)
+    can_be_covered = {*orders, *knowledge.vocabularies.medications.all_concepts}
+    for order in knowledge.orderables.values():
         if not order.label:
             yield f"order {order.key}: it has no label."
         for covered in sorted(order.covers - can_be_covered):
             yield f"order {order.key}: it covers {covered}, which is in no list."
     ids = {rule.id for rule in topic.rules}
-    for rule_id in sorted(known.priorities.kinds.keys() - ids):
+    for rule_id in sorted(knowledge.priorities.kinds.keys() - ids):
         yield f"priorities: no rule is called {rule_id}."
 
 
@@ -166,7 +172,7 @@ def _of_knowledge(topic: Topic, folder: str, today: date) -> Iterator[str]:
 
 def _written(folder: Path) -> tuple[dict[str, tuple[str, Rule]], list[str]]:
     """The rules in the folder ``rules`` by id, with their variable names, and what failed."""
-    found: dict[str, tuple[str, Rule]] = {}
+    rules_by_id: dict[str, tuple[str, Rule]] = {}
     faults = []
     for file in sorted((folder / "rules").glob("*.py")):
         try:
@@ -176,11 +182,11 @@ def _written(folder: Path) -> tuple[dict[str, tuple[str, Rule]], list[str]]:
             continue
         for name, rule in vars(module).items():
             if isinstance(rule, Rule):
-                found.setdefault(rule.id, (name, rule))
-    return found, faults
+                rules_by_id.setdefault(rule.id, (name, rule))
+    return rules_by_id, faults
 
 
-def _of_checkout(topic: Topic, root: Path, known: Set[str]) -> Iterator[str]:
+def _of_checkout(topic: Topic, root: Path, known_rules: Set[str]) -> Iterator[str]:
     """What the documents and tests of a source checkout lack; ``known`` are the ids of rules."""
     traced = root / "docs" / "traceability.toml"
     content = tomllib.loads(traced.read_text(encoding="utf-8")) if traced.is_file() else {}
@@ -222,7 +228,7 @@ def _of_checkout(topic: Topic, root: Path, known: Set[str]) -> Iterator[str]:
     where_of = {rule.id: _place(rule, root) for rule in topic.rules}
     for rule_id, fault in undeclared_in(topic, scenarios):
         yield f"{where_of[rule_id]}{fault}"
-    for name in sorted(explained - known):
+    for name in sorted(explained - known_rules):
         yield f"{_named(traced)}: no rule is called {name}. Remove it."
 
 
@@ -234,7 +240,7 @@ def _dated(where: str, day: str, today: date) -> Iterator[str]:
         yield f"{where}: {day} is not a date like 2026-11-27."
 
 
-def _read_with(known: Knowledge, kind: Kind) -> Vocabulary | None:
+def _read_with(knowledge: Knowledge, kind: Kind) -> Vocabulary | None:
     """The vocabulary that reads entries of a kind; None for a kind without one."""
     lists = KINDS[kind].lists
-    return getattr(known.vocabularies, lists) if lists else None
+    return getattr(knowledge.vocabularies, lists) if lists else None

@@ -71,11 +71,11 @@ def settings(as_json: bool) -> None:
     Example: CDS_JURISDICTION=uk cds-service settings
     """
     from cds_service.catalogue.topics import installed_topics, option_values, options_of
-    from cds_service.settings import listed, read_settings
+    from cds_service.settings import list_settings, read_settings
 
     chosen, topics = read_settings(), [package.topic for package in installed_topics().values()]
     values = option_values(chosen, topics)
-    entries = listed(
+    entries = list_settings(
         chosen,
         {
             name: (values[name], option.default, option.description)
@@ -123,20 +123,20 @@ def report(as_json: bool, as_csv: bool, site: str | None) -> None:
 
     settings = read_settings()
     topics = chosen_topics(settings)
-    known = [RuleVersion(rule.id, rule.version) for topic in topics for rule in topic.rules]
+    rule_versions = [RuleVersion(rule.id, rule.version) for topic in topics for rule in topic.rules]
     database = open_database(settings.database_url)
     if database.exists:
         with progress_indicator("Counting the feedback"):
-            found = read_report(database, known, site, services_of(topics))
+            counts = read_report(database, rule_versions, site, services_of(topics))
     else:
         click.echo(f"cds-service: {database.url} does not exist yet: nothing is stored.", err=True)
-        found = Report((), 0, 0)
+        counts = Report((), 0, 0)
     if as_json:
-        click.echo(json.dumps(found.as_json(), indent=2, ensure_ascii=False))
+        click.echo(json.dumps(counts.as_json(), indent=2, ensure_ascii=False))
     elif as_csv:
-        click.echo(found.as_csv(), nl=False)
+        click.echo(counts.as_csv(), nl=False)
     elif database.exists:
         titles = {rule.id: rule.title for topic in topics for rule in topic.rules}
-        print_report(found, titles)
-        click.echo(f"\nStored feedback: {found.total}, of unknown cards: {found.unknown}.")
+        print_report(counts, titles)
+        click.echo(f"\nStored feedback: {counts.total}, of unknown cards: {counts.unknown}.")
         click.echo(f"Database: {database.url}")

@@ -46,12 +46,12 @@ def run(
 
     Raises BadRequest or UsageError for an option that is missing or wrong.
     """
-    taken = {
+    used_ids = {
         rule.id: known
         for known, package in installed_topics().items()
         for rule in package.topic.rules
     }
-    check_name(name, taken)
+    check_name(name, used_ids)
     if below is not None and above is not None:
         raise click.UsageError("Use either --below or --above, not both.")
     topic, package, root = _place(key)
@@ -64,18 +64,20 @@ def run(
     check_analyte(topic, analyte)
     if orders is None:
         allowed = orders_of(topic, HOOKS[hook])
-        what = "Drafts that it judges" if HOOKS[hook].drafts else "Orders that it offers, or none"
+        description = (
+            "Drafts that it judges" if HOOKS[hook].drafts else "Orders that it offers, or none"
+        )
         default = analyte if analyte in allowed else None
-        acceptable = HOOKS[hook]
+        chosen_hook = HOOKS[hook]
         orders = _ask(
             "--orders",
-            what,
+            description,
             allowed,
             default,
-            lambda answer: check_orders(topic, acceptable, _listed(answer)),
+            lambda answer: check_orders(topic, chosen_hook, _keys(answer)),
         )
     number = below if above is None else (None if above == "high" else above)
-    spec = RuleSpec(name, hook, analyte, _listed(orders), number, above is None)
+    spec = RuleSpec(name, hook, analyte, _keys(orders), number, above is None)
     check_spec(topic, spec)
     today = datetime.now(UTC).date()
     if number is None and not has_limit(topic, spec) and sys.stdin.isatty():
@@ -122,13 +124,13 @@ def _place(key: str | None) -> tuple[Topic, str, Path]:
     )
 
 
-def _listed(orders: str) -> tuple[str, ...]:
+def _keys(orders: str) -> tuple[str, ...]:
     return tuple(order.strip() for order in orders.split(",") if order.strip() not in ("", "none"))
 
 
 def _ask(
     option: str,
-    what: str,
+    description: str,
     allowed: Sequence[str],
     default: str | None,
     check: Callable[[str], None],
@@ -137,18 +139,20 @@ def _ask(
     values = ", ".join(allowed) or "(there are none)"
     if not sys.stdin.isatty():
         raise BadRequest(f"{option} is missing.", f"Use one of {values}.", option)
-    click.echo(f"{what}: {values}")
-    return _answer(option, what, default, check)
+    click.echo(f"{description}: {values}")
+    return _answer(option, description, default, check)
 
 
-def _answer(option: str, what: str, default: str | None, check: Callable[[str], None]) -> str:
+def _answer(
+    option: str, description: str, default: str | None, check: Callable[[str], None]
+) -> str:
     """The first answer that ``check`` accepts; it raises BadRequest for any other.
 
     Raises UsageError where the input ends, or no answer is accepted.
     """
     for _ in range(_MOST_TRIES):
         try:
-            answer: str = click.prompt(what, default=default).strip()
+            answer: str = click.prompt(description, default=default).strip()
         except click.Abort as stopped:
             if isinstance(stopped.__context__, EOFError):
                 raise click.UsageError(

@@ -15,13 +15,13 @@ from cds_service.errors import BadRequest, ServiceError
 from cds_service.settings import Settings
 
 if TYPE_CHECKING:
-    from cds_service.answer.answering import Answered
+    from cds_service.answer.answering import AnsweredCall
     from cds_service.engine.topic import Topic
 
 
 def answered_scenarios(
     topic: Topic, scenarios: Path, **unless_set: object
-) -> Iterator[tuple[str, Answered]]:
+) -> Iterator[tuple[str, AnsweredCall]]:
     """The name and the answer of each scenario in a folder, by name.
 
     ``unless_set`` are settings for scenarios that do not set them; the environment is ignored.

@@ -47,9 +47,9 @@ def serve(host: str, port: int, workers: int | None, demo: bool) -> None:
     with ExitStack() as starting:
         starting.enter_context(progress_indicator("Starting"))
 
-        def print_addresses(found: Settings) -> None:
+        def print_addresses(settings: Settings) -> None:
             starting.close()
-            click.echo(_what_next(host, port, found))
+            click.echo(_what_next(host, port, settings))
 
         server.serve(host, port, workers, announce=print_addresses)
 

@@ -68,19 +68,19 @@ def show(card: str, key: Path | None, as_json: bool) -> None:
     from cds_service.feedback.card_ids import canonical
 
     private = None if key is None else read_private(key)
-    wanted = canonical(card)
+    card_id = canonical(card)
     with _database() as database:
-        rows = find(database, wanted)
+        rows = find(database, card_id)
     if not rows:
         raise BadRequest(
             "The audit trail has no card with this id.",
             "It has the cards that were sent while CDS_AUDIT was on, for CDS_AUDIT_DAYS days.",
         )
-    found = [reconstructed(row, wanted, private) for row in rows]
+    reconstructions = [reconstructed(row, card_id, private) for row in rows]
     if as_json:
-        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+        click.echo(json.dumps(reconstructions, indent=2, ensure_ascii=False))
     else:
-        click.echo("\n\n".join(map(as_text, found)))
+        click.echo("\n\n".join(map(as_text, reconstructions)))
 
 
 @click.group(short_help="Stored data: export, erase, rotate the card key.")

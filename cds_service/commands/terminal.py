@@ -192,9 +192,9 @@ def _print_problems(out: Console, problems: Mapping[tuple[str, str, str], int]) 
         out.print(Text("problems", "bold yellow"))
     for (about, reason), references in alike.items():
         more = f" and {len(references) - 3} more" if len(references) > 3 else ""
-        named = ", ".join(references[:3])
+        cited = ", ".join(references[:3])
         times = f" ×{len(references)}" if len(references) > 1 else ""
-        _hanging(out, 2, Text(f"{about}: {reason}{times} ({named}{more})"))
+        _hanging(out, 2, Text(f"{about}: {reason}{times} ({cited}{more})"))
 
 
 def print_table(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cds_service.commands.scenarios import answered_scenarios
-from cds_service.engine.declared import Declared, Undeclared, undeclared
+from cds_service.engine.declared import DeclaredFacts, UndeclaredError, undeclared
 from cds_service.engine.run import Engine
 
 if TYPE_CHECKING:
@@ -37,10 +37,11 @@ def _undeclared_by(topic: Topic, rules: list[Rule], facts: Facts) -> Iterator[tu
     faults: list[tuple[str, str]] = []
 
     def failed(rule: Rule, error: Exception) -> None:
-        named = "" if isinstance(error, Undeclared) else f"rule {rule.id}: {type(error).__name__}: "
-        faults.append((rule.id, f"{named}{error}"))
+        names_rule = isinstance(error, UndeclaredError)
+        prefix = "" if names_rule else f"rule {rule.id}: {type(error).__name__}: "
+        faults.append((rule.id, f"{prefix}{error}"))
 
-    engine = Engine({"": rules}, topic.knowledge.complaint, failed, Declared)
+    engine = Engine({"": rules}, topic.knowledge.complaint, failed, DeclaredFacts)
     for outcome in engine.ask("", facts):
         for sentence in undeclared(outcome.rule, outcome.answer):
             yield outcome.rule.id, sentence

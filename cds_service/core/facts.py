@@ -19,7 +19,7 @@ from msgspec import Struct
 
 from cds_service.core.analytes import Analyte
 from cds_service.core.immutable import immutable
-from cds_service.core.quantities import Interval, Unit, printed_unit, rounded, written
+from cds_service.core.quantities import Interval, Unit, decimal_text, printed_unit, rounded
 
 
 class Kind(StrEnum):
@@ -190,11 +190,11 @@ def plain(value: Decimal) -> str:
 
     Some systems send many meaningless digits; only the first four decimals are shown.
     """
-    whole = written(value)
+    whole = decimal_text(value)
     return whole if len(whole.partition(".")[2]) <= _SHOWN else f"{value:.{_SHOWN}f}"
 
 
-class Performed(Struct, frozen=True):
+class PerformedPanel(Struct, frozen=True):
     """A panel that was done and has no value of its own; ``concepts`` name it."""
 
     concepts: frozenset[str]

@@ -13,7 +13,7 @@ from cds_service.core.facts import (
     Condition,
     Kind,
     Order,
-    Performed,
+    PerformedPanel,
     Presence,
     Problem,
     Result,
@@ -28,7 +28,7 @@ from cds_service.core.series import NO_RESULTS, Newest, Series, Worse
 from cds_service.core.times import Window, years_between
 
 _T = TypeVar("_T")
-_NOT_MADE = object()
+_MISSING = object()
 _ABSENT = Availability(State.ABSENT, "not sent")
 _PRESENT = frozenset({Presence.ACTIVE, Presence.ASSUMED})
 _PRESENT_OR_SUSPECTED = _PRESENT | {Presence.SUSPECTED}
@@ -106,8 +106,8 @@ class Facts:
 
     def derived(self, make: Callable[[Facts], _T]) -> _T:
         """What ``make`` derives from these facts: computed once for all rules that ask."""
-        found: _T = self.memory.get(make, _NOT_MADE)
-        if found is _NOT_MADE:
+        found: _T = self.memory.get(make, _MISSING)
+        if found is _MISSING:
             found = self.memory[make] = make(self)
         return found
 
@@ -153,9 +153,9 @@ class Facts:
             )
         return found
 
-    def _not_whole(self, kind: Kind, asked: Kind) -> Iterator[Problem]:
+    def _not_whole(self, kind: Kind, requested: Kind) -> Iterator[Problem]:
         availability = self.availability(kind)
-        if availability.whole or (kind is not asked and availability.state not in _INCOMPLETE):
+        if availability.whole or (kind is not requested and availability.state not in _INCOMPLETE):
             return
         reason = availability.reason or availability.state.value
         yield Problem(availability.state.value, kind.value, reason, Source(kind.value))
@@ -202,12 +202,12 @@ class Facts:
         """Conditions present now that name one of the concepts; ``suspected`` ones on request."""
         if self._named.isdisjoint(concepts):
             return ()
-        wanted = _PRESENT_OR_SUSPECTED if suspected else _PRESENT
+        presences = _PRESENT_OR_SUSPECTED if suspected else _PRESENT
         return tuple(
             [
                 condition
                 for condition in self.record.conditions
-                if condition.presence in wanted and not condition.concepts.isdisjoint(concepts)
+                if condition.presence in presences and not condition.concepts.isdisjoint(concepts)
             ]
         )
 
@@ -259,18 +259,18 @@ class Facts:
         """
         if self._taken.isdisjoint(classes):
             return ()
-        found = [
+        medications = [
             medication for medication in self._active if not medication.classes.isdisjoint(classes)
         ]
         if other_than is not None:
-            found = [
+            medications = [
                 medication
-                for medication in found
+                for medication in medications
                 if medication.source.reference != other_than.source.reference
             ]
         if self._ends and not hazard:
-            found = [medication for medication in found if not self._ended(medication)]
-        return tuple(found)
+            medications = [medication for medication in medications if not self._ended(medication)]
+        return tuple(medications)
 
     def _ended(self, medication: Medication) -> bool:
         for other in self._ends:
@@ -305,7 +305,7 @@ class Facts:
                 found.append(order)
         return tuple(found)
 
-    def performed(self, *concepts: str, within: Window) -> tuple[Performed, ...]:
+    def performed(self, *concepts: str, within: Window) -> tuple[PerformedPanel, ...]:
         """Panels done inside the window, of which only that is known."""
         start = within.start(self.today)
         return tuple(

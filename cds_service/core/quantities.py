@@ -65,7 +65,7 @@ def rounded(value: Fraction, decimals: int) -> Decimal:
     return Decimal(f"{'-' if value.numerator < 0 else ''}{whole}E-{decimals}")
 
 
-def written(value: Decimal) -> str:
+def decimal_text(value: Decimal) -> str:
     """A decimal with all its digits and no exponent: 1.20, 5, 100 for 1E+2."""
     text = str(value)  # much faster than the format "f", and mostly the same
     return f"{value:f}" if "E" in text else text
@@ -73,7 +73,7 @@ def written(value: Decimal) -> str:
 
 def decimals_of(value: Decimal) -> int:
     """The number of decimals that were written: 1.20 has two, 5 has none, 1E+2 has none."""
-    return len(written(value).partition(".")[2])
+    return len(decimal_text(value).partition(".")[2])
 
 
 @lru_cache(maxsize=512)

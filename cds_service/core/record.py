@@ -15,7 +15,7 @@ from cds_service.core.facts import (
     Condition,
     Kind,
     Order,
-    Performed,
+    PerformedPanel,
     Problem,
     Reason,
     Source,
@@ -73,7 +73,7 @@ class Record:
     medications: tuple[Medication, ...] = ()
     orders: tuple[Order, ...] = ()
     allergies: tuple[Allergy, ...] = ()
-    performed: tuple[Performed, ...] = ()
+    performed: tuple[PerformedPanel, ...] = ()
     drafts: Drafts = Drafts()
     encounter: Reason = Reason()
     availability: Mapping[Kind, Availability] = field(default_factory=dict)

@@ -67,6 +67,6 @@ def _may_link(text: str) -> bool:
     return "." in text or ":" in text or "//" in text
 
 
-def _unlinked(found: re.Match[str]) -> str:
-    start, end = found[0][:-1], found[0][-1]
+def _unlinked(match: re.Match[str]) -> str:
+    start, end = match[0][:-1], match[0][-1]
     return f"{start}\\{end}"

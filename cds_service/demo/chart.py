@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from cds_service.answer.answering import Answered
+from cds_service.answer.answering import AnsweredCall
 from cds_service.answer.trace import as_json
 from cds_service.core.facts import Kind, Presence, Result, State
 from cds_service.core.knowledge import Limit
@@ -52,35 +52,35 @@ MOST_SHOWN = 8
 """Lines of a list that are shown at first; the others are collapsed."""
 
 
-def grouped(items: Iterable[Item]) -> tuple[Item, ...]:
+def merge_equal(items: Iterable[Item]) -> tuple[Item, ...]:
     """Merges entries that say the same; those that a card is based on come first."""
-    found: dict[tuple[str, tuple[str, ...]], Item] = {}
+    merged: dict[tuple[str, tuple[str, ...]], Item] = {}
     for item in items:
         key = (item.name, item.read_as)
-        known = found.get(key)
-        if known is None:
-            found[key] = item
+        earlier = merged.get(key)
+        if earlier is None:
+            merged[key] = item
             continue
-        found[key] = replace(
-            known,
-            state=max(known.state, item.state),
-            used_by=tuple(dict.fromkeys((*known.used_by, *item.used_by))),
-            times=known.times + 1,
+        merged[key] = replace(
+            earlier,
+            state=max(earlier.state, item.state),
+            used_by=tuple(dict.fromkeys((*earlier.used_by, *item.used_by))),
+            times=earlier.times + 1,
         )
-    return tuple(sorted(found.values(), key=lambda row: (not row.used_by, not row.read_as)))
+    return tuple(sorted(merged.values(), key=lambda row: (not row.used_by, not row.read_as)))
 
 
 @dataclass(frozen=True, slots=True)
 class Chart:
     """The record as the service reads it."""
 
-    who: str
+    patient: str
     labs: tuple[Lab, ...]
     lists: tuple[tuple[str, str, tuple[Item, ...]], ...]  # heading, note, items
     problems: tuple[tuple[str, str, tuple[str, ...]], ...]  # about, reason, references
 
 
-def chart(answered: Answered, rules: Iterable[Rule]) -> Chart:
+def chart(answered: AnsweredCall, rules: Iterable[Rule]) -> Chart:
     """The chart behind a response; analytes that ``rules`` read are listed even without results."""
     uses = _uses(answered)
     facts = answered.facts
@@ -137,10 +137,10 @@ def chart(answered: Answered, rules: Iterable[Rule]) -> Chart:
     for problem in as_json(answered)["problems"]:
         alike.setdefault((problem["about"], problem["reason"]), []).append(problem["reference"])
     return Chart(
-        who=_who(answered),
+        patient=_patient_words(answered),
         labs=tuple(sorted(labs, key=lambda lab: (lab.drawing is None, not lab.used_by))),
         lists=tuple(
-            (heading, _note(answered, kind), grouped(items))
+            (heading, _note(answered, kind), merge_equal(items))
             for kind, (heading, items) in lists.items()
         ),
         problems=tuple(
@@ -149,20 +149,20 @@ def chart(answered: Answered, rules: Iterable[Rule]) -> Chart:
     )
 
 
-def _uses(answered: Answered) -> Mapping[str, tuple[str, ...]]:
+def _uses(answered: AnsweredCall) -> Mapping[str, tuple[str, ...]]:
     """The ids of the rules whose cards are based on a resource, by its reference."""
     shown = {card.rule.id for card in answered.cards}
-    found: defaultdict[str, tuple[str, ...]] = defaultdict(tuple)
+    rules_by_reference: defaultdict[str, tuple[str, ...]] = defaultdict(tuple)
     for outcome in answered.outcomes:
         if isinstance(outcome.answer, Finding) and outcome.rule.id in shown:
             for evidence in outcome.answer.evidence:
                 reference = evidence.fact.source.reference
-                if outcome.rule.id not in found[reference]:
-                    found[reference] += (outcome.rule.id,)
-    return found
+                if outcome.rule.id not in rules_by_reference[reference]:
+                    rules_by_reference[reference] += (outcome.rule.id,)
+    return rules_by_reference
 
 
-def _who(answered: Answered) -> str:
+def _patient_words(answered: AnsweredCall) -> str:
     patient, age = answered.facts.patient, answered.facts.age
     description = [
         patient.sex.capitalize() or "Sex unknown",
@@ -173,17 +173,21 @@ def _who(answered: Answered) -> str:
     return ", ".join(description)
 
 
-def _note(answered: Answered, kind: Kind) -> str:
+def _note(answered: AnsweredCall, kind: Kind) -> str:
     """A remark on a list that did not arrive complete."""
-    found = answered.facts.availability(kind)
-    if found.state is State.GIVEN:
+    availability = answered.facts.availability(kind)
+    if availability.state is State.GIVEN:
         return ""
-    if found.state is State.NONE:
+    if availability.state is State.NONE:
         return "None on file."
-    return f"{found.state.value.capitalize()}: {found.reason}" if found.reason else "Not obtained."
+    return (
+        f"{availability.state.value.capitalize()}: {availability.reason}"
+        if availability.reason
+        else "Not obtained."
+    )
 
 
-def _lab(answered: Answered, key: str, uses: Mapping[str, tuple[str, ...]]) -> Lab:
+def _lab(answered: AnsweredCall, key: str, uses: Mapping[str, tuple[str, ...]]) -> Lab:
     facts = answered.facts
     newest = facts.newest(key, Worse.LOW)
     series = facts.series.get(key)
@@ -215,7 +219,7 @@ def _lab(answered: Answered, key: str, uses: Mapping[str, tuple[str, ...]]) -> L
     )
 
 
-def _limits_of(answered: Answered, key: str, unit: str) -> dict[Limit, Beyond]:
+def _limits_of(answered: AnsweredCall, key: str, unit: str) -> dict[Limit, Beyond]:
     """The limits that the rules compared this patient's results with, each with the side on which
     a result is out of bounds.
 

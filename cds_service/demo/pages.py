@@ -22,7 +22,7 @@ from cds_service.api.asking import ask
 from cds_service.api.feedback import store_feedback
 from cds_service.calls.strict_json import to_json
 from cds_service.catalogue.topics import (
-    named,
+    names_of,
     option_values,
     options_of,
     patient_folders,
@@ -43,7 +43,7 @@ from cds_service.feedback.report import interval, report
 from cds_service.feedback.shown import CANNOT_TELL, SHOWN, WOULD_SHOW
 
 if TYPE_CHECKING:
-    from cds_service.answer.answering import Answered, Answering
+    from cds_service.answer.answering import AnsweredCall, Answering
     from cds_service.api.parts import Parts
 
 POLICY = (
@@ -73,7 +73,7 @@ def blueprint(parts: Parts, variant: Variant) -> Blueprint:
     )
     folders = patient_folders(parts.topics)
     patients, orders = fixture_patients(folders), offered_orders(folders.values())
-    title = named(parts.topics)
+    title = names_of(parts.topics)
 
     options = options_of(parts.topics)
     own = option_values(parts.settings, parts.topics)
@@ -91,13 +91,16 @@ def blueprint(parts: Parts, variant: Variant) -> Blueprint:
         answering = parts.answering if as_it_is else variant(dict(chosen), silent)
         return replace(parts, settings=settings, answering=answering)
 
-    def services_for(asked: DemoRequest) -> list[Service]:
+    def services_for(demo_request: DemoRequest) -> list[Service]:
         """The services, those of the chosen topic, or of the patient's, first."""
-        topic = asked.topic
-        if not topic and asked.patient in patients:
-            topic = patients[asked.patient].topic
+        topic = demo_request.topic
+        if not topic and demo_request.patient in patients:
+            topic = patients[demo_request.patient].topic
         first = {
-            service.id for known in parts.topics if known.key == topic for service in known.services
+            service.id
+            for served in parts.topics
+            if served.key == topic
+            for service in served.services
         }
         return sorted(
             parts.answering.services.values(), key=lambda service: service.id not in first
@@ -128,20 +131,22 @@ def blueprint(parts: Parts, variant: Variant) -> Blueprint:
         sites = [*(parts.sites if len(parts.sites) > 1 else ()), DEMO_SITE]
         if site is not None and site not in sites:
             raise NotFound("There is no site with that name.", f"The sites are {', '.join(sites)}.")
-        known = [
+        rule_versions = [
             RuleVersion(rule.id, rule.version)
             for service in parts.answering.services
             for rule in parts.answering.rules(service)
         ]
-        parts.records.shown.flush()
+        parts.records.shown_cards.flush()
         parts.records.denominators.flush()
         services = services_of(parts.topics)
-        found = report(parts.records.database, known, site, services)
-        rules = sorted(found.rules, key=lambda line: (not line.review, -line.fired, line.id))
+        feedback_report = report(parts.records.database, rule_versions, site, services)
+        rules = sorted(
+            feedback_report.rules, key=lambda line: (not line.review, -line.fired, line.id)
+        )
         return render_template(
             "demo/report.html",
             topics=title,
-            report=found,
+            report=feedback_report,
             site=site,
             sites=sites,
             rules=rules,
@@ -170,18 +175,18 @@ def blueprint(parts: Parts, variant: Variant) -> Blueprint:
     def answer() -> Response:
         body = parts.body(request.environ)
         note(request.environ, bytes=len(body))
-        asked, given = read_demo_request(body, options)
-        chosen = with_settings(tuple({**own, **given}.items()), asked.silent)
+        demo_request, chosen_options = read_demo_request(body, options)
+        chosen = with_settings(tuple({**own, **chosen_options}.items()), demo_request.silent)
         return Response(
-            to_json(_response_body(chosen, asked)),
+            to_json(_response_body(chosen, demo_request)),
             content_type="application/json; charset=utf-8",
         )
 
-    def _response_body(chosen: Parts, asked: DemoRequest) -> dict[str, object]:
+    def _response_body(chosen: Parts, demo_request: DemoRequest) -> dict[str, object]:
         question = question_of(
-            asked,
+            demo_request,
             patients,
-            services_for(asked),
+            services_for(demo_request),
             chosen.answering.keys,
             chosen.now(),
         )
@@ -201,7 +206,7 @@ def blueprint(parts: Parts, variant: Variant) -> Blueprint:
             "asOf": question.as_of.date().isoformat(),
             "drafts": question.drafts,
             "selections": question.selections,
-            "status": presenting.counted(answered),
+            "status": presenting.card_counts(answered),
             "html": {
                 "switches": render_template(
                     "demo/switches.html", switches=question.switches, facts=answered.facts
@@ -236,7 +241,7 @@ def _answered(parts: Parts, service: Service) -> Response:
     return Response(b"{}", content_type="application/json")
 
 
-def _count(parts: Parts, answered: Answered) -> None:
+def _count(parts: Parts, answered: AnsweredCall) -> None:
     # Cards shown here can be answered here: the report must count both.
     events = [(card.rule.id, card.rule.version, SHOWN) for card in answered.cards]
     events += [(rule.id, rule.version, WOULD_SHOW) for rule in answered.silent]

@@ -8,7 +8,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from cds_service.answer.answering import Answered
+from cds_service.answer.answering import AnsweredCall
 from cds_service.answer.trace import as_json
 from cds_service.core.knowledge import Limit
 from cds_service.demo.wording import block, inline
@@ -56,7 +56,7 @@ class ShownRule:
     needs_complaint: bool
 
 
-def cards(answered: Answered) -> tuple[ShownCard, ...]:
+def cards(answered: AnsweredCall) -> tuple[ShownCard, ...]:
     """The cards in the order of the response."""
     findings = {outcome.rule.id: outcome.answer for outcome in answered.outcomes}
     reasons = {traced_outcome.rule.id: traced_outcome for traced_outcome in why(answered)}
@@ -75,7 +75,7 @@ def cards(answered: Answered) -> tuple[ShownCard, ...]:
     return tuple(shown)
 
 
-def why(answered: Answered) -> tuple[ShownRule, ...]:
+def why(answered: AnsweredCall) -> tuple[ShownRule, ...]:
     """Every rule: first those that fired, then those that could not check, then the rest."""
     shown = []
     for traced, outcome in zip(as_json(answered)["rules"], answered.outcomes, strict=True):
@@ -98,7 +98,7 @@ def why(answered: Answered) -> tuple[ShownRule, ...]:
     return tuple(sorted(shown, key=lambda card: order.index(card.style)))
 
 
-def counted(answered: Answered) -> str:
+def card_counts(answered: AnsweredCall) -> str:
     """The number of cards of each severity, in words."""
     if not answered.cards:
         return answered.silence

@@ -82,17 +82,17 @@ def read_demo_request(
     try:
         content = msgspec.json.decode(text, type=dict[str, Any])
         chosen = {name: content.pop(name, None) for name in options}
-        given = {name: value for name, value in chosen.items() if value is not None}
-        asked = msgspec.convert(content, DemoRequest)
+        chosen_options = {name: value for name, value in chosen.items() if value is not None}
+        demo_request = msgspec.convert(content, DemoRequest)
     except msgspec.ValidationError:
         raise _unknown() from None
     except msgspec.DecodeError:
         raise BadRequest("The body is not valid JSON.", "Send one JSON object.") from None
-    if asked.hook is not None and asked.hook not in HOOKS:
+    if demo_request.hook is not None and demo_request.hook not in HOOKS:
         raise _unknown()
-    if not all(value in options[name].values for name, value in given.items()):
+    if not all(value in options[name].values for name, value in chosen_options.items()):
         raise _unknown()
-    return asked, given
+    return demo_request, chosen_options
 
 
 def _unknown() -> BadRequest:
@@ -100,32 +100,32 @@ def _unknown() -> BadRequest:
 
 
 def question_of(
-    asked: DemoRequest,
+    demo_request: DemoRequest,
     patients: Mapping[str, FixturePatient],
     services: Iterable[Service],
     keys: Mapping[str, Sequence[Key]],
     now: datetime,
 ) -> Question:
-    """The hook request for ``asked``. Raises BadRequest naming the place and what to do."""
-    content, as_of = _content(asked, patients, now)
+    """The hook request for ``demo_request``. Raises BadRequest naming the place and what to do."""
+    content, as_of = _content(demo_request, patients, now)
     bundle = content.get("resourceType") == "Bundle"
     own_drafts, selected = _drafts_in(content, bundle)
-    hook = asked.hook or _hook_of(asked, patients, bundle and bool(own_drafts))
+    hook = demo_request.hook or _hook_of(demo_request, patients, bundle and bool(own_drafts))
     service = services_of(content, hook, services)[0]
     if bundle:
         request = request_of(content, service.hook, keys[service.id], USER)
         request["hookInstance"] = str(uuid.uuid4())
     else:
         request = {**content, "hook": service.hook.name}
-    if asked.as_of:
-        as_of = _moment(asked.as_of)
+    if demo_request.as_of:
+        as_of = _moment(demo_request.as_of)
     context = request.get("context")
-    drafts = own_drafts if asked.drafts is None else asked.drafts
-    selections = selected if asked.drafts is None else asked.selections
+    drafts = own_drafts if demo_request.drafts is None else demo_request.drafts
+    selections = selected if demo_request.drafts is None else demo_request.selections
     if isinstance(context, dict):
         context = dict(context)
         request["context"] = context
-        if asked.drafts is not None:
+        if demo_request.drafts is not None:
             drafts = [_owned(draft, context, as_of) for draft in drafts]
         _, products = _drafts_of(context.pop("draftOrders", None))
         context.pop("selections", None)
@@ -137,30 +137,30 @@ def question_of(
         service=service,
         request=request,
         as_of=as_of,
-        switches=_apply_states(request, keys[service.id], asked.states),
+        switches=_apply_states(request, keys[service.id], demo_request.states),
         drafts=drafts,
         selections=selections,
     )
 
 
 def _content(
-    asked: DemoRequest, patients: Mapping[str, FixturePatient], now: datetime
+    demo_request: DemoRequest, patients: Mapping[str, FixturePatient], now: datetime
 ) -> tuple[dict[str, Any], datetime]:
-    if asked.patient is not None:
-        patient = patients.get(asked.patient)
+    if demo_request.patient is not None:
+        patient = patients.get(demo_request.patient)
         if patient is None:
             raise BadRequest("There is no patient with that name.", "Choose one from the list.")
         content: dict[str, Any] = parse(checked_text(patient.bundle()))
         return content, moment(patient.as_of)
-    return content_of(checked_text((asked.pasted or "").encode(errors="replace"))), now
+    return content_of(checked_text((demo_request.pasted or "").encode(errors="replace"))), now
 
 
 def _hook_of(
-    asked: DemoRequest, patients: Mapping[str, FixturePatient], drafted: bool
+    demo_request: DemoRequest, patients: Mapping[str, FixturePatient], drafted: bool
 ) -> str | None:
     """The hook where none was chosen: that of the story, that for drafts, or the request's."""
-    if asked.patient is not None:
-        return patients[asked.patient].hook
+    if demo_request.patient is not None:
+        return patients[demo_request.patient].hook
     return ORDER_SELECT.name if drafted else None
 
 

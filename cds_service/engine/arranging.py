@@ -34,7 +34,7 @@ from cds_service.engine.rule import (
 _ORDER_COUNTS = days(30)
 
 
-class Shown(Struct, frozen=True):
+class ShownFinding(Struct, frozen=True):
     """One finding that becomes a card; ``ordered`` are the labels of tests already ordered."""
 
     rule: Rule
@@ -43,10 +43,10 @@ class Shown(Struct, frozen=True):
 
 
 @immutable
-class Arranged:
+class ArrangedFindings:
     """The findings that are shown, in display order, and why others are not, by rule id."""
 
-    shown: tuple[Shown, ...]
+    shown: tuple[ShownFinding, ...]
     dropped: Mapping[str, str]
 
 
@@ -116,7 +116,7 @@ def arrange(
     orderables: Orderables,
     priorities: Priorities = NO_PRIORITIES,
     faults: Faults = RAISED,
-) -> Arranged:
+) -> ArrangedFindings:
     """Merge the findings about one draft, apply the cap, and offer each order only once.
 
     Where several cards offer the same order, the first one keeps it. A fault in one finding
@@ -141,12 +141,12 @@ def arrange(
     shown = []
     for rule, finding in kept:
         try:
-            card = _offering_once(Shown(rule, finding), facts, orderables, offered)
+            card = _offering_once(ShownFinding(rule, finding), facts, orderables, offered)
         except Exception as error:
             faults.card(rule, error)
-            card = Shown(rule, bare(rule, finding))
+            card = ShownFinding(rule, bare(rule, finding))
         shown.append(card)
-    return Arranged(tuple(shown), dropped)
+    return ArrangedFindings(tuple(shown), dropped)
 
 
 def _withheld(findings: Findings, priorities: Priorities, faults: Faults) -> dict[str, str]:
@@ -234,8 +234,8 @@ def _merged(leading: Finding, rule: Rule, other: Finding) -> Finding:
 
 
 def _offering_once(
-    shown: Shown, facts: Facts, orderables: Orderables, offered: set[Suggestion | str]
-) -> Shown:
+    shown: ShownFinding, facts: Facts, orderables: Orderables, offered: set[Suggestion | str]
+) -> ShownFinding:
     if not shown.finding.suggestions:
         return shown
     suggestions: list[Suggestion] = []
@@ -260,7 +260,7 @@ def _offering_once(
     if len(suggestions) == len(shown.finding.suggestions):
         return shown
     finding = replace(shown.finding, suggestions=tuple(suggestions))
-    return Shown(shown.rule, finding, tuple(ordered))
+    return ShownFinding(shown.rule, finding, tuple(ordered))
 
 
 def _already_ordered(orderable: Orderable, parts: Sequence[str], facts: Facts) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from cds_service.core.knowledge import KnowledgeError
 from cds_service.engine.agreement import contradictions
-from cds_service.engine.rule import checked
+from cds_service.engine.rule import check_rules
 from cds_service.engine.topic import Topic
 
 
@@ -22,8 +22,8 @@ def check_topics(topics: Sequence[Topic]) -> None:
 
 
 def _check_topic(topic: Topic) -> None:
-    known = topic.knowledge
-    limits = known.limits(None, "")
+    knowledge = topic.knowledge
+    limits = knowledge.limits(None, "")
     if not topic.services:
         raise KnowledgeError("it has no services")
     for option in topic.options:
@@ -36,7 +36,9 @@ def _check_topic(topic: Topic) -> None:
         for attribute in ("id", "title", "description", "rules"):
             if not getattr(service, attribute):
                 raise KnowledgeError(f"service {service.id}: it has no {attribute}")
-        checked(service.rules, known.references, limits, known.analytes, known.orderables)
+        check_rules(
+            service.rules, knowledge.references, limits, knowledge.analytes, knowledge.orderables
+        )
         for rule in service.rules:
             if service.hook.drafts and not rule.judges and rule.review is None:
                 raise KnowledgeError(

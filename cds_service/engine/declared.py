@@ -17,21 +17,21 @@ from cds_service.engine.rule import DraftMedication, Finding, OrderTest
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cds_service.core.facts import Allergy, Condition, Order, Performed
+    from cds_service.core.facts import Allergy, Condition, Order, PerformedPanel
     from cds_service.core.medications import Medication
     from cds_service.core.series import Newest, Series, Worse
     from cds_service.core.times import Window
     from cds_service.engine.rule import Answer, Need, Rule
 
 
-class Undeclared(KnowledgeError):
+class UndeclaredError(KnowledgeError):
     """A rule read, used or offered something that its declaration does not name."""
 
 
-class Declared(Facts):
+class DeclaredFacts(Facts):
     """The facts of one patient, restricted to what ``rule`` declares.
 
-    Any other read raises Undeclared, which names the rule and what its declaration lacks. What
+    Any other read raises UndeclaredError, which names the rule and what its declaration lacks. What
     the topic itself reads or computes does not count as read by the rule.
     """
 
@@ -53,7 +53,7 @@ class Declared(Facts):
             allowed = allowed | self._rule.judges
         for name in names:
             if name not in allowed:
-                raise Undeclared(
+                raise UndeclaredError(
                     f"rule {self._rule.id} reads {name} from {kind.value}, which its needs do "
                     "not name"
                 )
@@ -80,7 +80,7 @@ class Declared(Facts):
         self._may(Kind.ORDERS, *covers)
         return super().ordered(*covers, within=within)
 
-    def performed(self, *concepts: str, within: Window) -> tuple[Performed, ...]:
+    def performed(self, *concepts: str, within: Window) -> tuple[PerformedPanel, ...]:
         self._may(Kind.RESULTS, *concepts)
         return super().performed(*concepts, within=within)
 
@@ -98,7 +98,7 @@ class _Limits(Limits):
 
     def __getitem__(self, key: str) -> Limit:
         if key not in self._rule.limits:
-            raise Undeclared(
+            raise UndeclaredError(
                 f"rule {self._rule.id} uses the limit {key}, which it does not declare"
             )
         return super().__getitem__(key)
@@ -107,7 +107,7 @@ class _Limits(Limits):
 class _Series(Mapping[str, "Series"]):
     """The results that the rule's needs name."""
 
-    def __init__(self, series: Mapping[str, Series], facts: Declared) -> None:
+    def __init__(self, series: Mapping[str, Series], facts: DeclaredFacts) -> None:
         self._series = series
         self._facts = facts
 

@@ -97,7 +97,7 @@ class KnowledgeFolder:
     @cached_property
     def references(self) -> Mapping[str, Reference]:
         """Every source by key."""
-        file, found = "references.toml", {}
+        file, entries = "references.toml", {}
         must = {"label", "citation", "kind"}
         may = must | {"url", "year", "pmid", "doi", "seen", "checked"}
         for key, entry in self._toml(file).items():
@@ -107,12 +107,12 @@ class KnowledgeFolder:
                     f"{file}: {key}: kind {entry['kind']} is not known; "
                     f"use one of {', '.join(sorted(KINDS))}"
                 )
-            found[key] = Reference(key=key, **{"url": "", **entry})
-        return found
+            entries[key] = Reference(key=key, **{"url": "", **entry})
+        return entries
 
     @cached_property
     def _own_limits(self) -> Mapping[str, Limit]:
-        file, found = "limits.toml", {}
+        file, entries = "limits.toml", {}
         fields = {"value", "unit", "reference", "checked", "meaning"}
         for key, entry in self._toml(file).items():
             if not fields & entry.keys():
@@ -120,9 +120,11 @@ class KnowledgeFolder:
             check_fields(file, key, entry, fields, fields)
             if not isinstance(entry["checked"], date):
                 raise KnowledgeError(f"{file}: {key}: checked is not a day like 2026-11-23")
-            found[key] = Limit(key=key, **{**entry, "value": number_in(file, key, entry["value"])})
-            self._fits(file, found[key])
-        return found
+            entries[key] = Limit(
+                key=key, **{**entry, "value": number_in(file, key, entry["value"])}
+            )
+            self._fits(file, entries[key])
+        return entries
 
     def _fits(self, where: str, limit: Limit) -> None:
         """Raise KnowledgeError for the limit of an analyte in another unit, or not plausible."""
@@ -142,11 +144,11 @@ class KnowledgeFolder:
     def orderables(self) -> Mapping[str, Orderable]:
         """Everything a card can offer, by key: the entries of orders.toml, and the test of each
         analyte that has an ``order``."""
-        file, found = "orders.toml", {}
+        file, entries = "orders.toml", {}
         must = {"label", "covers", "codes"}
         for key, entry in self._toml(file).items():
             check_fields(file, key, entry, must, must | {"medication", "dosage", "verified"})
-            found[key] = Orderable(
+            entries[key] = Orderable(
                 key=key,
                 label=entry["label"],
                 covers=frozenset(entry["covers"]),
@@ -159,15 +161,15 @@ class KnowledgeFolder:
         for key, entry in self._analyte_blocks.items():
             if "order" not in entry:
                 continue
-            if key in found:
+            if key in entries:
                 raise KnowledgeError(f"analytes.toml: {key}: its order is also listed in {file}")
             codes = [coding for coding in self.codes(key) if coding.system == LOINC][:1]
             if not codes:
                 raise KnowledgeError(
                     f"analytes.toml: {key}: its order has no code; add codes to the block"
                 )
-            found[key] = Orderable(key, entry["order"], frozenset({key}), tuple(codes))
-        return found
+            entries[key] = Orderable(key, entry["order"], frozenset({key}), tuple(codes))
+        return entries
 
     def codes(self, analyte: str) -> Iterable[Coding]:
         """The LOINC codes by which results of an analyte are searched for."""
@@ -235,7 +237,7 @@ class KnowledgeFolder:
 
     # --- limits ----------------------------------------------------------------------------------
 
-    def limits(self, given: Mapping[str, Any] | None = None, where: str = "") -> Limits:
+    def limits(self, site_limits: Mapping[str, Any] | None = None, where: str = "") -> Limits:
         """Every limit by key, overridden by a site's entries where there are any.
 
         An entry is ``"magnesium.low": {"value": "0.75", "unit": "mmol/L"}``; ``where`` names the
@@ -243,18 +245,18 @@ class KnowledgeFolder:
         how to correct it.
         """
         merged = dict(self._own_limits)
-        if given is not None:
-            for key, entry in given.items():
+        if site_limits is not None:
+            for key, entry in site_limits.items():
                 merged[key] = self._override(where, key, entry, merged)
             self._ordered(where, merged)
         return Limits(merged)
 
-    def _override(self, path: str, key: str, entry: Any, known: Mapping[str, Limit]) -> Limit:
-        own = known.get(key)
+    def _override(self, path: str, key: str, entry: Any, limits: Mapping[str, Limit]) -> Limit:
+        own = limits.get(key)
         if own is None:
             hint = f' (in TOML write the key in quotes: ["{key}.low"])' if "." not in key else ""
             raise KnowledgeError(
-                f"{path}: {key} is not a limit{hint}; the limits are {', '.join(sorted(known))}"
+                f"{path}: {key} is not a limit{hint}; the limits are {', '.join(sorted(limits))}"
             )
         if not isinstance(entry, dict):
             raise KnowledgeError(f'{path}: {key}: write {{"value": ..., "unit": "{own.unit}"}}')

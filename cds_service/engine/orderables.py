@@ -37,13 +37,13 @@ def with_site_codes(
     """
     merged = dict(orderables)
     for key, codes in site.items():
-        known = merged[key]
+        orderable = merged[key]
         merged[key] = Orderable(
-            known.key,
-            known.label,
-            known.covers,
-            (*codes, *known.codes),
-            known.medication,
-            known.dosage,
+            orderable.key,
+            orderable.label,
+            orderable.covers,
+            (*codes, *orderable.codes),
+            orderable.medication,
+            orderable.dosage,
         )
     return merged

@@ -296,7 +296,7 @@ def reviewing(base: Rule, review: Review, otherwise: Finding | None = None) -> R
     )
 
 
-def checked(
+def check_rules(
     rules: Sequence[Rule],
     references: Mapping[str, object],
     limits: Mapping[str, Limit],

@@ -22,7 +22,7 @@ from cds_service.engine.rule import Rule
 from cds_service.terminology.codes import Coding
 from cds_service.terminology.vocabulary import Vocabulary
 
-Computed = Callable[[Facts, Worse], Newest | None]
+ComputeNewest = Callable[[Facts, Worse], Newest | None]
 """Gives the newest results of an analyte from others; None where it has nothing to say."""
 
 
@@ -56,7 +56,7 @@ class Knowledge:
     orderables: Mapping[str, Orderable]
     codes: Callable[[str], Iterable[Coding]]
     complaint: Callable[[Facts], bool | None]
-    computed: Mapping[str, Computed] = field(default_factory=dict)
+    computed: Mapping[str, ComputeNewest] = field(default_factory=dict)
     priorities: Priorities = NO_PRIORITIES
     complaint_is: str = "the complaint is"
     observing: Observing = NOTHING_MORE

@@ -80,8 +80,8 @@ def read_utc_text(kept: str) -> datetime:
     return datetime.fromisoformat(f"{kept[:26]}+00:00")
 
 
-def _answer(sent: object, where: str) -> Answer:
-    item: dict[str, Any] = typed(sent, "object", where, "feedback")
+def _answer(element: object, where: str) -> Answer:
+    item: dict[str, Any] = typed(element, "object", where, "feedback")
     card = identifier(required(item, "card", where, "card"), place(where, "card"), "card")
     outcome = required(item, "outcome", where, "outcome")
     if outcome not in _OUTCOMES:
@@ -111,23 +111,23 @@ def _suggestions(item: dict[str, Any], where: str) -> tuple[str, ...]:
         if item["outcome"] == "accepted":
             refuse("The property is missing.", where, _SUGGESTIONS)
         return ()
-    listed = typed(item[_SUGGESTIONS], "array", where, _SUGGESTIONS)
-    if not listed and item["outcome"] == "accepted":
+    elements = typed(item[_SUGGESTIONS], "array", where, _SUGGESTIONS)
+    if not elements and item["outcome"] == "accepted":
         refuse("The list is empty.", where, _SUGGESTIONS)
-    if len(listed) > MOST_SUGGESTIONS:
-        what = f"The list has more than {MOST_SUGGESTIONS} elements."
-        raise TooLarge(what, "Send it in several calls.", where)
+    if len(elements) > MOST_SUGGESTIONS:
+        message = f"The list has more than {MOST_SUGGESTIONS} elements."
+        raise TooLarge(message, "Send it in several calls.", where)
     ids = []
-    for number, suggestion in enumerate(listed):
+    for number, suggestion in enumerate(elements):
         at = f"{where}[{number}]"
         typed(suggestion, "object", at, _SUGGESTIONS)
-        named = required(suggestion, "id", at, _SUGGESTIONS)
-        ids.append(identifier(named, place(at, "id"), _SUGGESTIONS))
+        suggestion_id = required(suggestion, "id", at, _SUGGESTIONS)
+        ids.append(identifier(suggestion_id, place(at, "id"), _SUGGESTIONS))
     return tuple(ids)
 
 
-def _utc(sent: str, where: str) -> str:
-    read = _TIMESTAMP.fullmatch(sent)
+def _utc(value: str, where: str) -> str:
+    read = _TIMESTAMP.fullmatch(value)
     refusal = BadRequest(
         "The date and time do not exist.", "Send RFC 3339: 2026-11-22T23:13:39Z.", where
     )

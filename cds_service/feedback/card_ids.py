@@ -160,7 +160,7 @@ class CardIds:
         digits = f"{bits | _seal(keyed, identity.origin, bits):032x}"
         return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
 
-    def made_for(self, card: str, origin: Origin) -> bool:
+    def was_made_for(self, card: str, origin: Origin) -> bool:
         """Whether ``card`` was made by this service, under a valid key, for this caller."""
         read = read_card_id(card)
         if read is None:

@@ -42,14 +42,14 @@ class CardKeys:
 
     def __init__(self, setting: str | None, today: Callable[[], date] = _today) -> None:
         self._today = today
-        self.given = setting is not None
+        self.from_setting = setting is not None
         self._temporary = secrets.token_bytes(KEY_BYTES)
         keys = [self._temporary] if setting is None else read_setting(setting, today())
         self.ids = CardIds(keys[0], keys[1:])
 
     def settle(self, database: Database) -> None:
         """Use the keys in the database; the first process makes one. Raises Unavailable."""
-        if self.given:
+        if self.from_setting:
             return
         with database.write() as connection:
             _keep_first(connection)
@@ -60,7 +60,7 @@ class CardKeys:
 
     def refresh(self, connection: Connection) -> None:
         """Use the keys that another process has changed."""
-        if self.given:
+        if self.from_setting:
             return
         query = select(kept_secrets.c.value).where(kept_secrets.c.name == _NAME)
         key = connection.execute(query).scalar_one_or_none()
@@ -75,7 +75,7 @@ class CardKeys:
 
     def reread(self, database: Database) -> None:
         """`refresh` in a transaction of its own. Raises Unavailable."""
-        if not self.given:
+        if not self.from_setting:
             with database.read() as connection:
                 self.refresh(connection)
 
@@ -84,7 +84,7 @@ class CardKeys:
 
         Raises BadRequest where the key is a setting, and Unavailable.
         """
-        if self.given:
+        if self.from_setting:
             raise BadRequest(
                 "CDS_CARD_KEY is set: the key is not kept in the database.",
                 f"Set CDS_CARD_KEY to {secrets.token_hex(KEY_BYTES)},<the previous key>"

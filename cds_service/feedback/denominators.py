@@ -92,7 +92,7 @@ def totals(connection: Connection, services: Iterable[str], site: str | None) ->
     where = [columns.service.in_(sorted(services)), of_site(columns.site, site)]
     once = select(columns.kind, columns.digest).where(*where).distinct().subquery()
     counted = select(once.c.kind, func.count()).group_by(once.c.kind)
-    found = {kind: int(number) for kind, number in connection.execute(counted)}
+    numbers = {kind: int(number) for kind, number in connection.execute(counted)}
     daily = (
         select(columns.day, columns.digest)
         .where(*where, columns.kind == CLINICIAN)
@@ -100,4 +100,4 @@ def totals(connection: Connection, services: Iterable[str], site: str | None) ->
         .subquery()
     )
     days = int(connection.execute(select(func.count()).select_from(daily)).scalar_one())
-    return Totals(found.get(PATIENT, 0), found.get(ENCOUNTER, 0), days, found.get(ORDER, 0))
+    return Totals(numbers.get(PATIENT, 0), numbers.get(ENCOUNTER, 0), days, numbers.get(ORDER, 0))

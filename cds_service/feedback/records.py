@@ -43,7 +43,7 @@ class Records:
         self.keys = keys
         self.card_ids = keys.ids
         self.feedback = FeedbackStore(database, seen, keys)
-        self.shown = ShownCounters(database)
+        self.shown_cards = ShownCounters(database)
         self.denominators = Denominators(database)
         self.snooze = SnoozeStore(database, keys.ids)
         self.replay = DatabaseReplay(database)
@@ -51,7 +51,7 @@ class Records:
             [
                 database.probe,
                 self._settle,
-                self.shown.flush,
+                self.shown_cards.flush,
                 self.denominators.flush,
                 self._reread_keys,
             ]
@@ -73,7 +73,7 @@ class Records:
         self, service: str, rule: str, version: str, site: str = DEFAULT_SITE, event: str = SHOWN
     ) -> None:
         """Count one card shown today; it reaches the database within seconds."""
-        self.shown.add(service, rule, version, site=site, event=event)
+        self.shown_cards.add(service, rule, version, site=site, event=event)
         self.upkeep.touch()
 
     def count_call(
@@ -89,17 +89,17 @@ class Records:
         """
         origin, server, patient = call.identity
         day, site, service = datetime.now(UTC).date(), origin.site, call.service
-        self.shown.add_all(service, [("", "", CALL), *events], day, site)
+        self.shown_cards.add_all(service, [("", "", CALL), *events], day, site)
         where = (*origin, server)
-        met = [(PATIENT, patient)]
-        met += [(CLINICIAN, call.user)] if call.user else []
-        met += [(ENCOUNTER, call.encounter_id)] if call.encounter_id else []
+        denominators = [(PATIENT, patient)]
+        denominators += [(CLINICIAN, call.user)] if call.user else []
+        denominators += [(ENCOUNTER, call.encounter_id)] if call.encounter_id else []
         digest = self.card_ids.pseudonym
         self.denominators.add(
             [
                 *(
                     Denominator(site, service, day, kind, digest(kind, *where, who))
-                    for kind, who in met
+                    for kind, who in denominators
                 ),
                 *(
                     Denominator(site, service, day, ORDER, digest(ORDER, *where, patient, order))

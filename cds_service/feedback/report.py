@@ -251,10 +251,10 @@ def _calls(connection: Connection, services: frozenset[str], site: str | None) -
 
 def _counted(connection: Connection, event: str, site: str | None) -> dict[RuleVersion, int]:
     of = (counts.c.rule, counts.c.version)
-    wanted = (counts.c.event == event, of_site(counts.c.site, site))
-    query = select(*of, func.sum(counts.c.number)).where(*wanted).group_by(*of)
-    found = connection.execute(query)
-    return {RuleVersion(rule, version): int(number) for rule, version, number in found}
+    conditions = (counts.c.event == event, of_site(counts.c.site, site))
+    query = select(*of, func.sum(counts.c.number)).where(*conditions).group_by(*of)
+    rows = connection.execute(query)
+    return {RuleVersion(rule, version): int(number) for rule, version, number in rows}
 
 
 Answers = Counter[tuple[str, str]]
@@ -263,18 +263,18 @@ Answers = Counter[tuple[str, str]]
 
 def _shown(connection: Connection, site: str | None) -> dict[RuleVersion, Counter[str]]:
     day = (counts.c.rule, counts.c.version, counts.c.day)
-    wanted = (counts.c.event == SHOWN, of_site(counts.c.site, site))
-    query = select(*day, func.sum(counts.c.number)).where(*wanted).group_by(*day)
-    found: defaultdict[RuleVersion, Counter[str]] = defaultdict(Counter)
+    conditions = (counts.c.event == SHOWN, of_site(counts.c.site, site))
+    query = select(*day, func.sum(counts.c.number)).where(*conditions).group_by(*day)
+    by_rule: defaultdict[RuleVersion, Counter[str]] = defaultdict(Counter)
     for rule, version, on, cards in connection.execute(query):
-        found[RuleVersion(rule, version)][on] += int(cards)
+        by_rule[RuleVersion(rule, version)][on] += int(cards)
     if site in {None, DEFAULT_SITE}:  # counted before there were sites
         before = (shown.c.rule, shown.c.version, shown.c.day)
         for rule, version, on, cards in connection.execute(
             select(*before, func.sum(shown.c.cards)).group_by(*before)
         ):
-            found[RuleVersion(rule, version)][on] += int(cards)
-    return found
+            by_rule[RuleVersion(rule, version)][on] += int(cards)
+    return by_rule
 
 
 def _rows(
@@ -288,32 +288,32 @@ def _last_answers(site: str | None) -> Subquery:
     """The feedback that counts: the last on each card, by the client's clock."""
     order = (feedback.c.outcome_at.desc(), feedback.c.id.desc())
     place = func.row_number().over(partition_by=feedback.c.card, order_by=order).label("place")
-    wanted = (feedback.c.rule.is_not(None), of_site(feedback.c.site, site))
-    ranked = select(feedback, place).where(*wanted).subquery()
+    conditions = (feedback.c.rule.is_not(None), of_site(feedback.c.site, site))
+    ranked = select(feedback, place).where(*conditions).subquery()
     return select(ranked).where(ranked.c.place == 1).subquery()
 
 
 def _answers(connection: Connection, last: Subquery) -> dict[RuleVersion, Answers]:
     of, day = (last.c.rule, last.c.version), func.substr(last.c.outcome_at, 1, 10)
     query = select(*of, last.c.outcome, day, func.count()).group_by(*of, last.c.outcome, day)
-    found: defaultdict[RuleVersion, Answers] = defaultdict(Counter)
+    by_rule: defaultdict[RuleVersion, Answers] = defaultdict(Counter)
     for rule, version, outcome, on, count in connection.execute(query):
-        found[RuleVersion(rule, version)][(outcome, on)] = count
-    return found
+        by_rule[RuleVersion(rule, version)][(outcome, on)] = count
+    return by_rule
 
 
 def _reasons(connection: Connection, last: Subquery) -> dict[RuleVersion, Counter[str]]:
     of, code = (last.c.rule, last.c.version), last.c.reason_code
     query = select(*of, code, func.count()).where(code.is_not(None)).group_by(*of, code)
-    found: defaultdict[RuleVersion, Counter[str]] = defaultdict(Counter)
+    by_rule: defaultdict[RuleVersion, Counter[str]] = defaultdict(Counter)
     for rule, version, reason, count in connection.execute(query.order_by(code)):
-        found[RuleVersion(rule, version)][reason] = count
+        by_rule[RuleVersion(rule, version)][reason] = count
     more = select(*of, last.c.more_reasons).where(last.c.more_reasons.is_not(None))
     for rule, version, others in connection.execute(more):
         # Counted by code alone; a reason given twice for one card counts once.
         codes = dict.fromkeys(reason["code"] for reason in json.loads(others))
-        found[RuleVersion(rule, version)].update(codes.keys())
-    return found
+        by_rule[RuleVersion(rule, version)].update(codes.keys())
+    return by_rule
 
 
 def _comments(connection: Connection, last: Subquery) -> dict[RuleVersion, int]:

@@ -56,12 +56,12 @@ class RulesSeen:
         self, connection: Connection, tags: Iterable[tuple[int, int]]
     ) -> dict[tuple[int, int], RuleVersion]:
         """The rule and version for each (rule tag, version tag) of a known rule."""
-        wanted = set(tags)
-        if not wanted:
+        pairs = set(tags)
+        if not pairs:
             return {}
         exact = {(rule_tag(rule.id), version_tag(rule.version)): rule for rule in self.rules}
         by_rule = {rule_tag(rule.id): rule.id for rule in self.rules}
-        if not wanted <= exact.keys():
+        if not pairs <= exact.keys():
             # The table has few rows: reading all of it is faster than a query by tags, and its
             # tag columns have an earlier layout of card ids.
             for rule, version in connection.execute(
@@ -69,10 +69,10 @@ class RulesSeen:
             ):
                 exact.setdefault((rule_tag(rule), version_tag(version)), RuleVersion(rule, version))
                 by_rule.setdefault(rule_tag(rule), rule)
-        found: dict[tuple[int, int], RuleVersion] = {}
-        for pair in wanted:
+        resolved: dict[tuple[int, int], RuleVersion] = {}
+        for pair in pairs:
             if pair in exact:
-                found[pair] = exact[pair]
+                resolved[pair] = exact[pair]
             elif pair[0] in by_rule:
-                found[pair] = RuleVersion(by_rule[pair[0]], UNKNOWN_VERSION)
-        return found
+                resolved[pair] = RuleVersion(by_rule[pair[0]], UNKNOWN_VERSION)
+        return resolved

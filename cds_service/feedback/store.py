@@ -24,7 +24,7 @@ _ONCE = {
 }
 
 
-class Saved(NamedTuple):
+class SavedFeedback(NamedTuple):
     """The result of one feedback call: the numbers of elements stored, of repeats that were left
     out, and of elements for unknown cards, and the outcomes in the order they were sent."""
 
@@ -52,7 +52,7 @@ class FeedbackStore:
         self._keys = keys
         self._now = now
 
-    def save(self, service: str, body: object, origin: Origin = ANYBODY) -> Saved:
+    def save(self, service: str, body: object, origin: Origin = ANYBODY) -> SavedFeedback:
         """Check and store the parsed JSON ``body`` of a feedback call to ``service``.
 
         When this returns, every element is on disk, or was there before: the same card with the
@@ -62,24 +62,24 @@ class FeedbackStore:
         """
         answers = read_answers(body)
         if not answers:
-            return Saved(0, 0, 0)
+            return SavedFeedback(0, 0, 0)
         received = utc_text(self._now())
         with self._database.write() as connection:
             made_here = self._made_here(connection, {answer.card for answer in answers}, origin)
             rules = self._seen.resolve(connection, {read.tags for read in made_here.values()})
-            known = {
+            rules_by_card = {
                 card: rules[read.tags] for card, read in made_here.items() if read.tags in rules
             }
             rows: dict[Table, list[dict[str, Any]]] = {feedback: [], unknown_feedback: []}
             for answer in answers:
-                made_by = known.get(answer.card)
+                made_by = rules_by_card.get(answer.card)
                 table = unknown_feedback if made_by is None else feedback
                 row = _row(service, answer, received, made_here.get(answer.card), made_by)
                 rows[table].append(row | origin._asdict())
             stored = sum(
                 _insert(connection, table, table_rows) for table, table_rows in rows.items()
             )
-        return Saved(
+        return SavedFeedback(
             stored=stored,
             repeats=len(answers) - stored,
             unknown=len(rows[unknown_feedback]),
@@ -91,11 +91,11 @@ class FeedbackStore:
     ) -> dict[str, CardId]:
         """The parts of the card ids that were made by this service for this caller, by card."""
         ids = self._keys.ids
-        found = {card for card in cards if ids.made_for(card, origin)}
-        if found != cards:
+        made_here = {card for card in cards if ids.was_made_for(card, origin)}
+        if made_here != cards:
             self._keys.refresh(connection)  # another process may have changed the key just now
-            found |= {card for card in cards - found if ids.made_for(card, origin)}
-        return {card: read for card in found if (read := read_card_id(card)) is not None}
+            made_here |= {card for card in cards - made_here if ids.was_made_for(card, origin)}
+        return {card: read for card in made_here if (read := read_card_id(card)) is not None}
 
 
 def _insert(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> int:

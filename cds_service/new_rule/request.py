@@ -16,9 +16,9 @@ def scenario_request(
     topic: Topic, name: str, hook: Hook, analyte: str, orders: Sequence[str], value: str
 ) -> dict[str, Any]:
     """A request for ``hook``: a 66-year-old woman with one result from three days ago."""
-    known = topic.knowledge
+    knowledge = topic.knowledge
     subject = {"reference": f"Patient/{name}"}
-    unit = known.analytes[analyte].canonical
+    unit = knowledge.analytes[analyte].canonical
     context: dict[str, Any] = {"userId": "Practitioner/example-clinician", "patientId": name}
     if hook.drafts:
         drafts = [
@@ -31,7 +31,7 @@ def scenario_request(
                 f"{draft['resource']['resourceType']}/{draft['resource']['id']}" for draft in drafts
             ]
         context["draftOrders"] = {"resourceType": "Bundle", "type": "collection", "entry": drafts}
-    coding = next(iter(known.codes(analyte)))
+    coding = next(iter(knowledge.codes(analyte)))
     observation = {
         "resourceType": "Observation",
         "id": f"{analyte.replace('_', '-')}-1",

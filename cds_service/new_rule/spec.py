@@ -47,7 +47,9 @@ def orders_of(topic: Topic, hook: Hook) -> tuple[str, ...]:
     knowledge = topic.knowledge
     if not hook.drafts:
         return tuple(knowledge.orderables)
-    drafts = knowledge.vocabularies.medications.known | knowledge.vocabularies.orders.known
+    drafts = (
+        knowledge.vocabularies.medications.all_concepts | knowledge.vocabularies.orders.all_concepts
+    )
     return tuple(sorted(name for name in drafts if draft_of(topic, name) is not None))
 
 
@@ -56,11 +58,11 @@ def has_limit(topic: Topic, spec: RuleSpec) -> bool:
     return limit_key(spec) in topic.knowledge.limits(None, "")
 
 
-def check_name(name: str, taken: Mapping[str, str] = MappingProxyType({})) -> None:
+def check_name(name: str, used_names: Mapping[str, str] = MappingProxyType({})) -> None:
     """Raise BadRequest where ``name`` is not a valid rule id, or is that of a rule.
 
-    ``taken`` are the topics of the ids of all rules. The module and the function of the rule get
-    the name, too.
+    ``used_names`` are the ids of all rules, each with its topic. The module and the function of the
+    rule get the name, too.
     """
     if not _NAME.fullmatch(name):
         raise BadRequest(
@@ -78,9 +80,9 @@ def check_name(name: str, taken: Mapping[str, str] = MappingProxyType({})) -> No
             f"Choose another name, like low-{name}.",
             "NAME",
         )
-    if name in taken:
+    if name in used_names:
         raise BadRequest(
-            f"rule {name} exists in the topic {taken[name]}.", "Choose another name.", "NAME"
+            f"rule {name} exists in the topic {used_names[name]}.", "Choose another name.", "NAME"
         )
 
 
@@ -117,8 +119,8 @@ def check_orders(topic: Topic, hook: Hook, orders: Sequence[str]) -> None:
         )
 
 
-def _one_of(given: str, allowed: Sequence[str], where: str, lacks: str) -> None:
-    if given not in allowed:
+def _one_of(value: str, allowed: Sequence[str], where: str, lacks: str) -> None:
+    if value not in allowed:
         raise BadRequest(lacks, f"Use one of {', '.join(allowed) or '(there are none)'}.", where)
 
 

@@ -17,8 +17,8 @@ from cds_service.new_rule.spec import RuleSpec, limit_key
 def words_for(topic: Topic, spec: RuleSpec, today: date) -> tuple[dict[str, str], str]:
     """The words for the placeholders of the templates, and the block of a limit to add ("" where
     an existing limit is used)."""
-    known = topic.knowledge
-    analyte, limits = known.analytes[spec.analyte], known.limits(None, "")
+    knowledge = topic.knowledge
+    analyte, limits = knowledge.analytes[spec.analyte], knowledge.limits(None, "")
     option = "--below" if spec.below else "--above"
     key, reference, added = limit_key(spec), _reference(topic), ""
     if spec.number is None:

@@ -60,17 +60,17 @@ def read_address(url: str) -> Address:
     """The parts of ``url``. Raises ValueError with a reason that does not quote it."""
     if len(url) > _LONGEST:
         raise ValueError(f"is longer than {_LONGEST} characters")
-    found = _ADDRESS.fullmatch(url)
-    if found is None:
+    match = _ADDRESS.fullmatch(url)
+    if match is None:
         raise ValueError("is not a plain http(s) URL (no user, fragment, backslash or blank)")
-    scheme, host = found["scheme"].lower(), found["host"].lower()
+    scheme, host = match["scheme"].lower(), match["host"].lower()
     loopback = _is_loopback(host)
     if scheme == "http" and not loopback:
         raise ValueError("must be https (http only on loopback)")
-    port = int(found["port"] or _DEFAULT_PORTS[scheme])
+    port = int(match["port"] or _DEFAULT_PORTS[scheme])
     if port > 65535:
         raise ValueError("has a port that does not exist")
-    return Address(scheme, host, port, found["path"] or "", found["query"] or "")
+    return Address(scheme, host, port, match["path"] or "", match["query"] or "")
 
 
 def _is_loopback(host: str) -> bool:
@@ -145,18 +145,18 @@ def allowed_server(url: str, allowed: Sequence[str]) -> tuple[str, str] | None:
     a final slash.
     """
     try:
-        wanted = read_base(url)
+        requested = read_base(url)
     except ValueError:
         return None
     for base in allowed:
         try:
-            known = read_base(base)
+            listed_base = read_base(base)
         except ValueError:
             continue
-        if wanted.origin == known.origin and (
-            wanted.path == known.path or wanted.path.startswith(f"{known.path}/")
+        if requested.origin == listed_base.origin and (
+            requested.path == listed_base.path or requested.path.startswith(f"{listed_base.path}/")
         ):
-            return str(wanted), str(known)
+            return str(requested), str(listed_base)
     return None
 
 

@@ -29,7 +29,7 @@ MOST_THREADS = 32  # threads for each server: four concurrent calls with eight m
 FETCHED_BYTES = 128_000_000
 """Most bytes of responses of FHIR servers that one process holds at once."""
 
-_here = threading.local()
+_local = threading.local()
 _guard = threading.Lock()
 
 
@@ -45,13 +45,13 @@ class Line:
         self._connection: _Connection | _SecureConnection | None = None
 
     @contextmanager
-    def held(self) -> Iterator[None]:
+    def in_use(self) -> Iterator[None]:
         """Everything that this thread sends inside the block uses this line."""
-        _here.line = self
+        _local.line = self
         try:
             yield
         finally:
-            del _here.line
+            del _local.line
 
     @property
     def is_cut(self) -> bool:
@@ -86,7 +86,7 @@ class Line:
 
 
 def _on_this_line(connection: _Connection | _SecureConnection) -> None:
-    line: Line | None = getattr(_here, "line", None)
+    line: Line | None = getattr(_local, "line", None)
     if line is not None:
         line.take(connection)
 
@@ -142,7 +142,7 @@ class _Quiet(logging.Filter):
     """Drops urllib3's log lines about our requests, whose URLs identify patients."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        return not hasattr(_here, "line")
+        return not hasattr(_local, "line")
 
 
 def new_session() -> requests.Session:

@@ -161,11 +161,11 @@ _SIZE = re.compile(r"([0-9]{1,9})(?:\.([0-9]))? ?([KMGT]?)i?B?", re.IGNORECASE)
 def _bytes(size: str) -> int:
     if not size:
         return 0
-    found = _SIZE.fullmatch(size.strip())
-    if found is None:
+    match = _SIZE.fullmatch(size.strip())
+    if match is None:
         raise BadRequest(f"{size} is not a size.", "Write 4GB or 512MB.", "--memory")
-    value = float(f"{found[1]}.{found[2] or 0}")
-    number = int(value * 1024 ** " KMGT".index(found[3].upper() or " "))
+    value = float(f"{match[1]}.{match[2] or 0}")
+    number = int(value * 1024 ** " KMGT".index(match[3].upper() or " "))
     if number < 256 << 20:
         raise BadRequest(f"{size} is too small.", "Use at least 256MB.", "--memory")
     return number
@@ -179,9 +179,9 @@ class _Progress:
         self._last = 0.0
         self._terminal = sys.stderr.isatty()
 
-    def __call__(self, what: str, done: float, of: float) -> None:
+    def __call__(self, step: str, done: float, of: float) -> None:
         now = time.monotonic()
-        began, from_ = self._began.setdefault(what, (now, done))
+        began, from_ = self._began.setdefault(step, (now, done))
         last = done >= of
         if not last and done == from_:
             return  # no rate is known yet
@@ -190,10 +190,10 @@ class _Progress:
         self._last = now
         share = min(1.0, done / of) if of else 1.0
         took = now - began
-        left = took * (of - done) / (done - from_) if done > from_ else 0.0
+        seconds_left = took * (of - done) / (done - from_) if done > from_ else 0.0
         rate = (done - from_) / took if took else 0.0
-        speed = f"{rate / 1e6:.1f} MB/s" if what == "Reading" else f"{rate:.1f} partitions/s"
-        line = f"{what} {share:4.0%}, {speed}, {left:.0f} s left"
+        speed = f"{rate / 1e6:.1f} MB/s" if step == "Reading" else f"{rate:.1f} partitions/s"
+        line = f"{step} {share:4.0%}, {speed}, {seconds_left:.0f} s left"
         if self._terminal:
             bar = "#" * int(share * 30)
             click.echo(f"\r[{bar:<30}] {line:<50}", err=True, nl=last)

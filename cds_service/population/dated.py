@@ -157,9 +157,9 @@ def item_of(kind: str, name: str, url: str, medication: str, raw: bytes) -> Item
     coded = kind != "Observation" or b'"code"' in bytes(read.code)
     if kind == "Observation" and coded and read.status == "final":
         # Most of an export: both instants are stated, and there are no caveats.
-        taken, issued = read.effectiveDateTime, read.issued
-        if _stated_to_the_second(taken) and _stated_to_the_second(issued):
-            sampled, known = when_of(taken), when_of(issued)
+        effective, issued = read.effectiveDateTime, read.issued
+        if _stated_to_the_second(effective) and _stated_to_the_second(issued):
+            sampled, known = when_of(effective), when_of(issued)
             if sampled is not None and known is not None:
                 return Item(kind, name, url, medication, raw, _NOTHING, max(known, sampled))
     dated = read if isinstance(read, Dated) else _NOTHING
@@ -171,7 +171,7 @@ def item_of(kind: str, name: str, url: str, medication: str, raw: bytes) -> Item
         item.needed = not isinstance(report, dict) or may_have_results(report)
     caveats: list[str] = [] if coded else [_UNCODED]
     last: object = None
-    for stated in _of_result(kind, read, caveats) if kind in _RESULTS else _stated(kind, dated):
+    for stated in _of_result(kind, read, caveats) if kind in _RESULTS else _known_from(kind, dated):
         when = when_of(stated)
         if when is not None and (item.known is None or when >= item.known):
             item.known, last = when, stated
@@ -206,20 +206,20 @@ def _stated_to_the_second(value: object) -> bool:
 
 def _of_result(kind: str, result: DatedResult, caveats: list[str]) -> tuple[object, object]:
     """When the sample was taken and when the result was issued; the later one counts."""
-    taken = (
+    effective = (
         result.effectiveDateTime
         or result.effectiveInstant
         or part(result.effectivePeriod, "end")
         or part(result.effectivePeriod, "start")
     )
-    if taken and not result.issued and kind == "Observation":
+    if effective and not result.issued and kind == "Observation":
         caveats.append(_NO_ISSUED)
     if result.status != "final" and not _CHANGED.isdisjoint(status_words(result.status)):
         caveats.append(_AMENDED)
-    return taken, result.issued
+    return effective, result.issued
 
 
-def _stated(kind: str, resource: Dated) -> tuple[object]:
+def _known_from(kind: str, resource: Dated) -> tuple[object]:
     """The date from which a resource was known."""
     if kind in ("Condition", "AllergyIntolerance"):
         onset = resource.onsetDateTime or part(resource.onsetPeriod, "start")
@@ -227,12 +227,12 @@ def _stated(kind: str, resource: Dated) -> tuple[object]:
     if kind == "Encounter":
         return (part(resource.period, "start"),)
     if kind == "MedicationStatement":
-        taken = resource.effectiveDateTime or part(resource.effectivePeriod, "start")
-        return (resource.dateAsserted or taken,)
-    return (ordered(resource),)
+        effective = resource.effectiveDateTime or part(resource.effectivePeriod, "start")
+        return (resource.dateAsserted or effective,)
+    return (order_date(resource),)
 
 
-def ordered(order: Dated) -> object:
+def order_date(order: Dated) -> object:
     """When an order of any type was written, as stated."""
     written = order.authoredOn or order.dateWritten or order.dateTime or order.orderedOn
     return written or order.sent or order.created
@@ -308,15 +308,15 @@ def items_of(rows: Iterable[Any]) -> list[Item]:
 
     ``rows`` have the columns `RESOURCES` and are sorted by type, id and change.
     """
-    found: dict[tuple[str, str], Item] = {}
+    newest: dict[tuple[str, str], Item] = {}
     unnamed: list[Item] = []
     for _, kind, name, _, _, url, medication, raw in rows:
         item = item_of(kind, name, url, medication, raw)
         if name:
-            if (before := found.get((kind, name))) is not None:
+            if (before := newest.get((kind, name))) is not None:
                 item.earlier = before
                 item.caveats = tuple(caveat for caveat in item.caveats if caveat != _AMENDED)
-            found[kind, name] = item
+            newest[kind, name] = item
         else:
             unnamed.append(item)
-    return [*found.values(), *unnamed]
+    return [*newest.values(), *unnamed]

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from cds_service.core.kinds import ORDERED
 from cds_service.fhir.intake.bundles import MOST_ENTRIES
 from cds_service.fhir.values.elements import items, part, status_words, text
-from cds_service.population.dated import Item, items_of, moments_of, ordered, when_of
+from cds_service.population.dated import Item, items_of, moments_of, order_date, when_of
 from cds_service.population.live import LiveSite, live_site
 from cds_service.population.moments import History
 from cds_service.population.person import Person
@@ -136,22 +136,22 @@ def _patient(
     history = History(patient_item, [item for item in resources if item.type != "Patient"])
     if patient_item is None:
         caveats[NO_PATIENT] += 1
-    named = [item.medication for item in history.items if item.medication]
-    if named:
+    medications = [item.medication for item in history.items if item.medication]
+    if medications:
         known_ids = {item.id for item in history.items if item.type == "Medication"}
-        if missing := sum(name not in known_ids for name in named):
+        if missing := sum(name not in known_ids for name in medications):
             caveats["a reference to a Medication that is not in the export"] += missing
     caveats += history.caveats()
     person = Person(patient, patient_item, plan.subgroups)
     calls = list(_moments(history, plan, caveats))
     for moment, encounter, draft in calls:
         if total > len(rows):
-            known: list[Item] | None = None
+            known_items: list[Item] | None = None
         else:
             alive = encounter is not None or draft is not None
             excluded = f"{draft.type}/{draft.id}" if draft is not None else ""
-            known = list(history.at(moment, alive, excluded))
-        yield from _calls(person, moment, encounter, draft, known, plan, sites)
+            known_items = list(history.at(moment, alive, excluded))
+        yield from _calls(person, moment, encounter, draft, known_items, plan, sites)
     yield {
         "patient": plan.digest("Patient", patient),
         "sex": person.sex,
@@ -180,7 +180,7 @@ def _moments(
             elif plan.inside(moment):
                 found.append((moment, item, None))
         elif plan.at == "orders" and item.type in ORDERED:
-            moment = moments_of(ordered(item.dated))
+            moment = moments_of(order_date(item.dated))
             if moment is None:
                 caveats["an order without the time when it was ordered: not evaluated"] += 1
             elif "entered-in-error" in status_words(item.dated.status):
@@ -225,7 +225,7 @@ def _calls(
     moment: datetime,
     encounter: Item | None,
     draft: Item | None,
-    known: list[Item] | None,
+    known_items: list[Item] | None,
     plan: Plan,
     sites: tuple[LiveSite, ...],
 ) -> Iterator[Row]:
@@ -235,14 +235,14 @@ def _calls(
     for site in sites:
         for service in site.services(plan.hook):
             began = perf_counter()
-            if known is None:
+            if known_items is None:
                 answered, why = None, TOO_LARGE
             else:
                 answered, why = site.ask(
                     service,
                     about.id,
                     moment,
-                    known,
+                    known_items,
                     user=user,
                     encounter=encounter,
                     draft=drafted,

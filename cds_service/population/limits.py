@@ -54,22 +54,24 @@ def compared_with_limits(
 ) -> list[dict[str, Any]]:
     """Each limit with the value found in a summary, and whether it is met: None where there was
     nothing to count."""
-    found: dict[str, float | None] = {
+    values: dict[str, float | None] = {
         key: next(rate["cards"] for rate in summary["rates"] if rate["denominator"] == name)
         for key, name in RATES.items()
     }
     calls = summary["counts"]["calls"]
     answers = sum(rule["calls"] for rule in summary["rules"])
     unknown = sum(rule["cannot_tell"] for rule in summary["rules"])
-    found["cannot_tell_percent"] = 100 * unknown / answers if answers else None
-    found["no_answer_percent"] = 100 * summary["counts"]["failed"] / calls if calls else None
-    found["critical_percent"] = 100 * summary["counts"]["critical_calls"] / calls if calls else None
+    values["cannot_tell_percent"] = 100 * unknown / answers if answers else None
+    values["no_answer_percent"] = 100 * summary["counts"]["failed"] / calls if calls else None
+    values["critical_percent"] = (
+        100 * summary["counts"]["critical_calls"] / calls if calls else None
+    )
     return [
         {
             "limit": key,
             "says": f"cards {RATES[key]}" if key in RATES else SHARES[key],
             "at_most": most,
-            "found": None if (value := found[key]) is None else round(value, 4),
+            "found": None if (value := values[key]) is None else round(value, 4),
             "met": None if value is None else value <= most,
         }
         for key, most in limits.items()

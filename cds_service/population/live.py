@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from cds_service.answer.answering import Answered, Answering, answer_word
+from cds_service.answer.answering import AnsweredCall, Answering, answer_word
 from cds_service.core.call import Call
 from cds_service.core.facts import Kind, Result
 from cds_service.core.kinds import ACTIVE_ONLY, KIND_OF
@@ -50,29 +50,29 @@ class LiveSite:
         service: Service,
         patient: str,
         moment: datetime,
-        known: Sequence[Item],
+        known_items: Sequence[Item],
         *,
         user: str | None = None,
         encounter: Item | None = None,
         draft: Item | None = None,
-    ) -> tuple[Answered | None, str]:
+    ) -> tuple[AnsweredCall | None, str]:
         """The result of a call with what was known, or None and the reason for an error.
 
         ``moment`` has a time zone. ``draft`` is the only order that is judged.
         """
         deliveries: dict[Kind, Delivery] = {}
         visit = encounter.id if encounter is not None else None
-        drugs = {item.id: item for item in known if item.type == "Medication"}
-        found = _found(known, visit, drugs)
+        drugs = {item.id: item for item in known_items if item.type == "Medication"}
+        by_kind = _found(known_items, visit, drugs)
         for key in self.answering.keys[service.id]:
             if key.kind is Kind.ENCOUNTER and visit is None:
                 deliveries[key.kind] = not_asked(key.kind)
                 continue
-            wanted = found[key.kind]
+            resources = by_kind[key.kind]
             if key.kind is Kind.PATIENT:
-                raw = wanted[0].raw if wanted else b"null"
+                raw = resources[0].raw if resources else b"null"
             else:
-                raw = _searchset(wanted)
+                raw = _searchset(resources)
             deliveries[key.kind] = read_key(key, msgspec.Raw(raw))
         call = Call(
             service=service.id,
@@ -88,14 +88,14 @@ class LiveSite:
         except ServiceError as error:
             return None, f"{type(error).__name__}: {error.what}"
 
-    def judged(self, service: Service, answered: Answered) -> bool:
+    def judged(self, service: Service, answered: AnsweredCall) -> bool:
         """Whether any rule judges a draft of the selected kind."""
         return any(
             rule.judges and judges(rule, answered.facts)
             for rule in self.answering.rules(service.id)
         )
 
-    def rows(self, service: Service, answered: Answered | None, why: str) -> list[Row]:
+    def rows(self, service: Service, answered: AnsweredCall | None, why: str) -> list[Row]:
         """Each rule's outcome; in a call that failed, every rule cannot tell."""
         if answered is None:
             return [
@@ -148,43 +148,43 @@ def live_site(settings: Settings, site: str, option: str = "--site") -> LiveSite
     _, sites = assemble(settings, topics, ids, Metrics())
     if site not in sites:
         raise BadRequest(f"there is no site {site}.", f"The sites are {', '.join(sites)}.", option)
-    named = {service.id: topic.key for topic in topics for service in topic.services}
-    return LiveSite(sites[site], named)
+    topic_keys = {service.id: topic.key for topic in topics for service in topic.services}
+    return LiveSite(sites[site], topic_keys)
 
 
 # Reports for the results that they contain or name, Specimens for the results that refer to them.
-_FOUND_AS = {**KIND_OF, "DiagnosticReport": Kind.RESULTS, "Specimen": Kind.RESULTS}
+_KIND_BY_TYPE = {**KIND_OF, "DiagnosticReport": Kind.RESULTS, "Specimen": Kind.RESULTS}
 
 
 def _found(
-    known: Iterable[Item], visit: str | None, drugs: Mapping[str, Item]
+    items: Iterable[Item], visit: str | None, drugs: Mapping[str, Item]
 ) -> dict[Kind, list[Item]]:
     """What a search for each kind would have found; of the encounters, only that of the visit."""
-    found: dict[Kind, list[Item]] = {kind: [] for kind in Kind}
-    for item in known:
+    by_kind: dict[Kind, list[Item]] = {kind: [] for kind in Kind}
+    for item in items:
         if not item.needed:
             continue
         if item.type == "Encounter" and item.id != visit:
             continue
-        kind = _FOUND_AS.get(item.type)
+        kind = _KIND_BY_TYPE.get(item.type)
         if kind is not None and (
             kind not in ACTIVE_ONLY or NOT_ACTIVE.isdisjoint(status_words(item.dated.status))
         ):
-            found[kind].append(item)
+            by_kind[kind].append(item)
     for kind in (Kind.MEDICATIONS, Kind.STATEMENTS):
-        found[kind] = _with(found[kind], drugs)
-    return found
+        by_kind[kind] = _with(by_kind[kind], drugs)
+    return by_kind
 
 
-def _with(found: Sequence[Item], drugs: Mapping[str, Item]) -> list[Item]:
+def _with(resources: Sequence[Item], drugs: Mapping[str, Item]) -> list[Item]:
     """What was found, and the Medications that it refers to, as a search includes them."""
-    named = dict.fromkeys(item.medication for item in found)
-    return [*found, *(drugs[name] for name in named if name in drugs)]
+    drug_ids = dict.fromkeys(item.medication for item in resources)
+    return [*resources, *(drugs[name] for name in drug_ids if name in drugs)]
 
 
-def _searchset(found: Iterable[Item]) -> bytes:
+def _searchset(resources: Iterable[Item]) -> bytes:
     entries = []
-    for item in found:
+    for item in resources:
         url = b'"fullUrl":%b,' % msgspec.json.encode(item.url) if item.url else b""
         entries.append(b'{%b"resource":%b}' % (url, item.raw))
     joined = b",".join(entries)

@@ -42,13 +42,13 @@ class History:
 
     def caveats(self) -> Counter[str]:
         """What could not be reconstructed, with the number of resources."""
-        found = Counter(caveat for item in self.items for caveat in item.caveats)
+        counts = Counter(caveat for item in self.items for caveat in item.caveats)
         if self.patient is not None and b'"deceased' in self.patient.raw:
             data = object_of(self.patient.raw)
             when = data.get("deceasedDateTime")
             if data.get("deceasedBoolean") is True or (when and when_of(when) is None):
-                found[_DIED_WHEN] += 1
-        return found
+                counts[_DIED_WHEN] += 1
+        return counts
 
 
 def as_it_was(item: Item, moment: datetime) -> Item:

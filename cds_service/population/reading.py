@@ -168,11 +168,11 @@ class Reader:
             fields = [
                 field.name for field in file.schema_arrow if _is_text(arrow.types, field.type)
             ]
-            named = [name for name in ("resource", "raw", "json", "value") if name in fields]
-            if not named and len(fields) != 1:
+            columns = [name for name in ("resource", "raw", "json", "value") if name in fields]
+            if not columns and len(fields) != 1:
                 self.odd["a Parquet file without a column resource"] += 1
                 return
-            column = (named or fields)[0]
+            column = (columns or fields)[0]
             for batch in file.iter_batches(_BATCH, columns=[column]):
                 for value in batch.column(0).to_pylist():
                     if value is None:
@@ -205,9 +205,9 @@ class Reader:
             owner = text(part(head.subject or head.patient, "reference"))
             whole = raw
             if owner in names:
-                meant = f"Patient/{names[owner]}"
-                whole = raw.replace(f'"{owner}"'.encode(), f'"{meant}"'.encode())
-                head.subject = {"reference": meant}
+                reference = f"Patient/{names[owner]}"
+                whole = raw.replace(f'"{owner}"'.encode(), f'"{reference}"'.encode())
+                head.subject = {"reference": reference}
             yield from self._row(head, whole, position, url)
 
     def _row(self, head: _Head, raw: bytes, position: int, url: str) -> Iterator[Row]:
@@ -254,8 +254,8 @@ _LAST = re.compile(r"[/:]")
 
 def patient_of(reference: object) -> str:
     """The id in a reference to a patient; "" where it is not one."""
-    found = _PATIENT.search(text(part(reference, "reference")))
-    return found[1] if found else ""
+    match = _PATIENT.search(text(part(reference, "reference")))
+    return match[1] if match else ""
 
 
 def last_of(reference: object) -> str:

@@ -44,40 +44,40 @@ _VERDICTS = {
 }
 
 
-def page(made: Json) -> str:
+def page(summary: Json) -> str:
     """The page of a summary."""
     parts = [
-        _first_screen(made),
-        section("Rates compared with published ones", _rates(made["rates"])),
-        section("Rule by rule", _rules(made["rules"])),
-        section("Data quality: why rules could not tell", _quality(made)),
+        _first_screen(summary),
+        section("Rates compared with published ones", _rates(summary["rates"])),
+        section("Rule by rule", _rules(summary["rules"])),
+        section("Data quality: why rules could not tell", _quality(summary)),
     ]
-    if "compared" in made:
-        parts.append(section("Compared with other settings", _compared(made["compared"])))
-    if made["counts"]["calls"]:
+    if "compared" in summary:
+        parts.append(section("Compared with other settings", _compared(summary["compared"])))
+    if summary["counts"]["calls"]:
         parts += [
-            section("Cards per call", plots.distribution(made["distribution"])),
-            section("Week by week", _weekly(made["weekly"])),
-            section("Patients with a card", _subgroups(made["subgroups"])),
+            section("Cards per call", plots.distribution(summary["distribution"])),
+            section("Week by week", _weekly(summary["weekly"])),
+            section("Patients with a card", _subgroups(summary["subgroups"])),
         ]
     parts += [
-        section("Repeats for the same patient", _repeats(made["repeats"])),
-        section("Response time", _latency(made["latency"])),
-        section("What was read, and what the export does not say", _read(made)),
+        section("Repeats for the same patient", _repeats(summary["repeats"])),
+        section("Response time", _latency(summary["latency"])),
+        section("What was read, and what the export does not say", _read(summary)),
     ]
     body = "\n".join(parts)
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>Before go-live: {escape(made['asked']['site'])}</title>"
+        f"<title>Before go-live: {escape(summary['asked']['site'])}</title>"
         f"<style>{_STYLE}</style></head><body>{body}</body></html>\n"
     )
 
 
-def _first_screen(made: Json) -> str:
-    asked, counts = made["asked"], made["counts"]
-    held = made["limits"]["held"]
-    verdict = made["limits"]["verdict"]
+def _first_screen(summary: Json) -> str:
+    run, counts = summary["asked"], summary["counts"]
+    held = summary["limits"]["held"]
+    verdict = summary["limits"]["verdict"]
     word, why = _VERDICTS[verdict]
     limits = ""
     if held:
@@ -87,16 +87,16 @@ def _first_screen(made: Json) -> str:
             for limit in held
         ]  # fmt: skip
         limits = table(["limit", "found", "at most", ""], rows, numbers=(1, 2))
-    unknown = sum(rule["cannot_tell"] for rule in made["rules"])
-    answers = sum(rule["calls"] for rule in made["rules"])
-    cards = made["cards"]
+    unknown = sum(rule["cannot_tell"] for rule in summary["rules"])
+    answers = sum(rule["calls"] for rule in summary["rules"])
+    cards = summary["cards"]
     period = f"{counts['first'] or '-'} to {counts['last'] or '-'}"
     when = {"encounters": "at the start of each encounter", "orders": "at each order"}.get(
-        asked["at"], f"once for each patient, on {asked['at']}"
+        run["at"], f"once for each patient, on {run['at']}"
     )
     identified = (
         '<p class="warn"><b>This page identifies patients:</b> the tables have their ids.</p>'
-        if asked["identified"]
+        if run["identified"]
         else ""
     )
     per = counts["cards"] / counts["calls"] if counts["calls"] else 0
@@ -113,17 +113,17 @@ def _first_screen(made: Json) -> str:
     said = "".join(f"<div><dt>{name}</dt><dd>{number(value)}</dd></div>" for name, value in facts)
     silence = percent(unknown, answers)
     return (
-        f"<h1>Before go-live: site {escape(asked['site'])}</h1>{identified}"
-        f"<p>Evaluated {escape(when)} ({escape(asked['hook'])}), {escape(period)}.</p>"
+        f"<h1>Before go-live: site {escape(run['site'])}</h1>{identified}"
+        f"<p>Evaluated {escape(when)} ({escape(run['hook'])}), {escape(period)}.</p>"
         f'<div class="verdict {verdict.replace(" ", "-")}"><b>{word}</b><p>{escape(why)}</p>'
         f"<p><strong>{number(counts['cards'])} cards on {number(counts['calls'])} calls</strong>, "
         f"{per:.2f} a call: {number(cards['critical'])} critical, {number(cards['warning'])} "
         f"warning, {number(cards['info'])} info. Rules could not tell in {silence} of their "
-        f"outcomes.</p>{_most_frequent(made['rules'])}{_beyond(made['rates'])}{_left_out(made)}{limits}"
+        f"outcomes.</p>{_most_frequent(summary['rules'])}{_beyond(summary['rates'])}{_left_out(summary)}{limits}"
         f"</div>"
         f"<dl>{said}</dl>"
-        f'<p class="soft">Service {escape(asked["version"])}; digest of the rules '
-        f"{asked['rules']}, digest of the limits {asked['limits']}.</p>"
+        f'<p class="soft">Service {escape(run["version"])}; digest of the rules '
+        f"{run['rules']}, digest of the limits {run['limits']}.</p>"
     )
 
 
@@ -134,8 +134,8 @@ def _most_frequent(rules: Sequence[Json]) -> str:
     text = ""
     if shown:
         shown.sort(key=lambda rule: -rule["shown"])
-        most = ", ".join(f"{rule['rule']} ({number(rule['shown'])})" for rule in shown[:3])
-        text += f"<p>Most cards: {escape(most)}.</p>"
+        most_shown = ", ".join(f"{rule['rule']} ({number(rule['shown'])})" for rule in shown[:3])
+        text += f"<p>Most cards: {escape(most_shown)}.</p>"
     if blind:
         blind.sort(key=lambda rule: -rule["cannot_tell"] / rule["calls"])
         least = ", ".join(
@@ -161,16 +161,16 @@ def _beyond(rates: Sequence[Json]) -> str:
     )
 
 
-def _left_out(made: Json) -> str:
+def _left_out(summary: Json) -> str:
     """What the figures leave out: data that could not be read, and failed calls."""
-    losses = [f"{fault['kind']} ({number(fault['count'])})" for fault in made["odd"]]
-    patients = made["counts"]["patients"]
+    losses = [f"{fault['kind']} ({number(fault['count'])})" for fault in summary["odd"]]
+    patients = summary["counts"]["patients"]
     losses += [
         f"age and sex of {number(caveat['patients'])} of {number(patients)} patients"
-        for caveat in made["caveats"]
+        for caveat in summary["caveats"]
         if caveat["kind"] == NO_PATIENT and 20 * caveat["patients"] >= patients
     ]
-    if failed := made["counts"]["failed"]:
+    if failed := summary["counts"]["failed"]:
         losses.append(f"calls without an answer ({number(failed)})")
     if not losses:
         return ""
@@ -230,15 +230,15 @@ def _rules(rules: Sequence[Json]) -> str:
     return table(header, rows, numbers=range(2, len(header)))
 
 
-def _quality(made: Json) -> str:
+def _quality(summary: Json) -> str:
     rows = [
         [row["reason"], ", ".join(row["rules"]), number(row["answers"]), number(row["alone"]),
          f"{row['would_fire']:,.0f}", number(row["patients"])]
-        for row in made["data_quality"][:40]
+        for row in summary["data_quality"][:40]
     ]  # fmt: skip
     problems = [
         [problem["kind"], number(problem["problems"]), number(problem["calls"])]
-        for problem in made["problems"]
+        for problem in summary["problems"]
     ]
     return (
         "<p>Ranked by what a correction would change: the findings to expect if the named problem "
@@ -311,13 +311,13 @@ def _latency(latency: Json) -> str:
     )
 
 
-def _read(made: Json) -> str:
+def _read(summary: Json) -> str:
     caveats = [
         [caveat["kind"], number(caveat["resources"]), number(caveat["patients"])]
-        for caveat in made["caveats"]
+        for caveat in summary["caveats"]
     ]
-    odd = [[fault["kind"], number(fault["count"])] for fault in made["odd"]]
-    types = [[kind, number(count)] for kind, count in made["resources"].items()]
+    odd = [[fault["kind"], number(fault["count"])] for fault in summary["odd"]]
+    types = [[kind, number(count)] for kind, count in summary["resources"].items()]
     return (
         "<p>What the export does not say about the past, and how that was handled:</p>"
         + table(["caveat", "resources", "patients"], caveats, numbers=(1, 2))

@@ -89,7 +89,7 @@ def _histories(
         if digest in wanted:
             ids[digest] = name
     drugs = f"SELECT id, raw FROM {rows} WHERE patient = '{MEDICATIONS}' AND type = 'Medication'"
-    named = {name: _name_of(raw) for name, raw in joined.execute(drugs).fetchall()}
+    drug_names = {name: _name_of(raw) for name, raw in joined.execute(drugs).fetchall()}
     histories = {}
     for digest, name in ids.items():
         query = f"SELECT {', '.join(RESOURCES)} FROM {rows} WHERE patient = ? ORDER BY ALL"
@@ -99,7 +99,7 @@ def _histories(
         history = History(person, [item for item in items_read if item.type != "Patient"])
         histories[digest] = (
             history,
-            {drug: named[drug] for drug in _drugs(items_read) if drug in named},
+            {drug: drug_names[drug] for drug in _drugs(items_read) if drug in drug_names},
         )
     return histories
 
@@ -122,16 +122,16 @@ def _sheet(
     placed = next((item for item in history.items if _digest(plan, item) == case["order"]), None)
     if case["order"] and placed is not None and (row := _line(placed, drugs)):
         order = f"<p>Order being placed: <b>{escape(row[2])}</b> ({escape(row[1])}).</p>"
-    known = history.at(
+    known_items = history.at(
         case["time"], alive=True, excluded=f"{placed.type}/{placed.id}" if order and placed else ""
     )
-    listed = sorted(
-        (row for item in known if (row := _line(item, drugs))),
+    rows = sorted(
+        (row for item in known_items if (row := _line(item, drugs))),
         key=lambda row: row[:2],
         reverse=True,
     )
     body = "".join(
-        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in listed
+        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
     )
     patient_json = history.patient.raw if history.patient is not None else b"{}"
     person = msgspec.json.decode(patient_json)
@@ -177,10 +177,10 @@ def _line(item: Item, drugs: dict[str, str]) -> tuple[str, str, str, str] | None
     if item.type in ("Patient", "Encounter", "Medication", "DiagnosticReport"):
         return None
     data = msgspec.json.decode(item.raw)
-    what = _name_of(item.raw) or drugs.get(item.medication, "")
+    title = _name_of(item.raw) or drugs.get(item.medication, "")
     statements = "; ".join(filter(None, _statements(data)))
     day = f"{item.known.astimezone():%Y-%m-%d %H:%M}" if item.known else "undated"
-    return day, item.type, what or "(no code)", statements
+    return day, item.type, title or "(no code)", statements
 
 
 def _statements(data: object) -> Iterator[str]:

@@ -35,17 +35,18 @@ class Answers:
     def __init__(self, database: Any, answers: Path, site: str) -> None:
         self._database = database
         rows = rows_in(answers)
-        named = quoted(site)
+        site_name = quoted(site)
         self._database.execute(
             f"""
             CREATE VIEW every AS SELECT * FROM {rows} WHERE hook IS NOT NULL;
-            CREATE VIEW calls AS SELECT * FROM every WHERE site = '{named}';
+            CREATE VIEW calls AS SELECT * FROM every WHERE site = '{site_name}';
             CREATE VIEW patients AS SELECT * FROM {rows} WHERE hook IS NULL;
             CREATE VIEW events AS SELECT unnest(events, recursive := true) FROM patients;
-            CREATE VIEW evaluations AS SELECT * EXCLUDE (answers, one), one.* FROM
-                (SELECT *, unnest(answers) AS one FROM calls);
-            CREATE VIEW every_evaluation AS SELECT * EXCLUDE (answers, one), one.* FROM
-                (SELECT *, unnest(answers) AS one FROM every);
+            CREATE VIEW evaluations AS SELECT * EXCLUDE (answers, evaluation), evaluation.* FROM
+                (SELECT *, unnest(answers) AS evaluation FROM calls);
+            CREATE VIEW every_evaluation AS
+                SELECT * EXCLUDE (answers, evaluation), evaluation.* FROM
+                (SELECT *, unnest(answers) AS evaluation FROM every);
             """
         )
 
@@ -182,8 +183,8 @@ def _ranked(counted: Mapping[str, int]) -> list[Json]:
 
 def rules_digest(data: Answers) -> str:
     """A digest of the rules and their versions."""
-    found = data.all("SELECT DISTINCT rule, version FROM evaluations ORDER BY 1, 2")
-    return _digest_of([f"{row['rule']} {row['version']}" for row in found])
+    rules = data.all("SELECT DISTINCT rule, version FROM evaluations ORDER BY 1, 2")
+    return _digest_of([f"{row['rule']} {row['version']}" for row in rules])
 
 
 def limits_digest(plan: Plan) -> str:
@@ -265,7 +266,7 @@ def wilson(hits: int, of: int) -> tuple[float, float]:
 def _subgroups(data: Answers) -> list[Json]:
     """The share of patients with a card in each age band, sex and group of the site, with its
     95 % interval."""
-    found = data.all(
+    rows = data.all(
         """
         SELECT "group", value, count(DISTINCT patient)::BIGINT AS patients,
             count(DISTINCT patient) FILTER (info + warning + critical > 0)::BIGINT AS with_card,
@@ -276,11 +277,11 @@ def _subgroups(data: Answers) -> list[Json]:
         ) GROUP BY "group", value ORDER BY "group" != 'age', "group" != 'sex', "group", value
         """
     )
-    for row in found:
+    for row in rows:
         low, high = wilson(row["with_card"], row["patients"])
         share = row["with_card"] / row["patients"]
         row.update(share=round(share, 4), low=round(low, 4), high=round(high, 4))
-    return found
+    return rows
 
 
 def compared(data: Answers, site: str, other: str) -> Json:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _SIGNED = "/cds-services/"
 _OPERATIONS = frozenset({"/readyz", "/metrics"})
-_LOOKED_AT = 4096
+_CHECK_EVERY = 4096
 """Bytes of a body after which its limits are checked again."""
 _READ_ON_S = 10.0
 _READ_ON = 300_000_000
@@ -130,10 +130,10 @@ class Front:
         ticket = self._admission.enter(client)
         try:
             ticket.take(announced or 0)
-            asked = self._loop.time()
+            started = self._loop.time()
             body = await self._read(arriving, announced, ticket, largest)
             # The time that the client took to send it does not count towards the deadline.
-            environ[STARTED] = began + self._loop.time() - asked
+            environ[STARTED] = began + self._loop.time() - started
             ticket.begin()
             await self._answer(proto, environ, body, self._threads)
         finally:
@@ -153,7 +153,7 @@ class Front:
         if announced == 0:
             return b""
         parts: list[bytes] = []
-        arrived = looked_at = 0
+        arrived = checked_at = 0
         assert self._loop is not None
         began = self._loop.time()
         try:
@@ -165,9 +165,9 @@ class Front:
                     arrived += len(part)
                     if arrived == announced:
                         break
-                    if arrived - looked_at < _LOOKED_AT:
+                    if arrived - checked_at < _CHECK_EVERY:
                         continue  # it may arrive in very many pieces
-                    looked_at = arrived
+                    checked_at = arrived
                     if announced is None:
                         if arrived > largest:
                             raise _too_large(largest)
@@ -218,13 +218,13 @@ class Front:
         # Counted separately, so that strangers who send nothing more do not use up the others'.
         if self._reading_on[stranger] >= _MOST_READ_ON or "HTTP_EXPECT" in environ:
             return
-        left = self._admission.limits.stranger_bytes if stranger else _READ_ON
+        remaining = self._admission.limits.stranger_bytes if stranger else _READ_ON
         self._reading_on[stranger] += 1
         try:
             async with asyncio.timeout(_READ_ON_S):
                 async for part in arriving:
-                    left -= len(part)
-                    if not part or left < 0:
+                    remaining -= len(part)
+                    if not part or remaining < 0:
                         break
         except TimeoutError:
             pass

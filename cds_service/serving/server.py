@@ -52,14 +52,14 @@ _OTHER_FILES = 400
 GRACE_S = 30
 """Seconds that a worker has to answer what it has accepted."""
 _ENDS = (signal.SIGTERM, signal.SIGINT)
-_AT_START = ("alembic.command", "alembic.runtime.migration", "sqlite3")
+_PRELOADED = ("alembic.command", "alembic.runtime.migration", "sqlite3")
 """Modules that each worker needs at start: imported before the fork, so that they are shared."""
-_TURN_S = 0.001
+_SWITCH_INTERVAL_S = 0.001
 """How soon a computing thread yields to another one (the loop that reads bodies)."""
 COLLECT_AT = (20_000, 20, 20)
 """When the garbage collector looks for reference cycles: a call makes some thousand objects and no
 cycle, so that every few calls are enough."""
-_TOGETHER_S = 5.0
+_WAIT_FOR_OTHERS_S = 5.0
 """How long a worker that is ready waits for the others before it listens without them."""
 _CRASHES = 20
 _CRASH_WINDOW_S = 60.0
@@ -191,7 +191,7 @@ def load(settings: Settings | None = None) -> Flask:
 
         _app = create_app(settings, start=False)
         warm_up(_app.extensions["cds_parts"])
-        for name in _AT_START:
+        for name in _PRELOADED:
             import_module(name)
         gc.collect()
         gc.freeze()
@@ -204,7 +204,7 @@ def load_in_worker() -> Front:
     from cds_service.serving.admission import Admission, Limits
     from cds_service.serving.front import Front
 
-    sys.setswitchinterval(_TURN_S)
+    sys.setswitchinterval(_SWITCH_INTERVAL_S)
     app = load()
     parts: Parts = app.extensions["cds_parts"]
     settings = parts.settings
@@ -242,7 +242,7 @@ def _listen_together() -> None:
     """
     if _together is not None:
         with suppress(BrokenBarrierError):
-            _together.wait(_TOGETHER_S)
+            _together.wait(_WAIT_FOR_OTHERS_S)
         _together.abort()
 
 

@@ -32,7 +32,7 @@ from cds_service.sources.own_keys import NO_OWN_KEYS, OwnKeys, own_keys
 from cds_service.sources.prefetch import NOT_ASKED, Key
 
 if TYPE_CHECKING:
-    from cds_service.sources.fetch.client import Access, Fetched
+    from cds_service.sources.fetch.client import Access, FetchedData
 
 _NOTHING = (b"", b"null")
 _FETCHED = "FHIR server"
@@ -63,7 +63,7 @@ class Fetch(Protocol):
 
     def __call__(
         self, queries: Mapping[str, str], access: Access, patient_id: str, *, deadline_s: float
-    ) -> Mapping[str, Fetched]:
+    ) -> Mapping[str, FetchedData]:
         """One result for each query, within the deadline, whatever the server does."""
         ...
 
@@ -95,48 +95,51 @@ class Obtaining:
         keys: Sequence[Key],
         servers: Sequence[str],
         started: float | None = None,
-    ) -> tuple[dict[Kind, Delivery], Mapping[str, Fetched]]:
+    ) -> tuple[dict[Kind, Delivery], Mapping[str, FetchedData]]:
         """One delivery for each key, and what was fetched, by the name of the key.
 
         ``servers`` are the FHIR base URLs that this caller may name. ``started`` is the value of
         ``time.monotonic()`` from which the deadline counts (default: now).
         """
         call = envelope.call
-        found: dict[str, Delivery] = {}
+        by_key: dict[str, Delivery] = {}
         queries: dict[str, str] = {}
         for key in keys:
-            sent = self._from_prefetch(envelope, key)
-            if sent is not None:
-                found[key.name] = sent
-                if sent.state is not State.PARTIAL or sent.reason == _ERROR_IN_PART:
+            from_prefetch = self._from_prefetch(envelope, key)
+            if from_prefetch is not None:
+                by_key[key.name] = from_prefetch
+                if (
+                    from_prefetch.state is not State.PARTIAL
+                    or from_prefetch.reason == _ERROR_IN_PART
+                ):
                     continue
             query = key.query(call.patient_id, call.encounter_id)
             if query is not None:
                 queries[key.name] = query
-            elif sent is None:
-                found[key.name] = not_asked(key.kind)
-        others = _own_keys(envelope, keys)
+            elif from_prefetch is None:
+                by_key[key.name] = not_asked(key.kind)
+        own = _own_keys(envelope, keys)
         if not queries:
-            return {key.kind: _with(found[key.name], others) for key in keys}, {}
+            return {key.kind: _with(by_key[key.name], own) for key in keys}, {}
         access, refusal = self._access(envelope, servers)
-        fetched: Mapping[str, Fetched] = {}
+        fetched: Mapping[str, FetchedData] = {}
         if access is not None:
             spent = 0.0 if started is None else time.monotonic() - started
-            left = max(0.0, self.deadline_s - spent)
-            fetched = self.fetch(queries, access, call.patient_id, deadline_s=left)
+            seconds_left = max(0.0, self.deadline_s - spent)
+            fetched = self.fetch(queries, access, call.patient_id, deadline_s=seconds_left)
         for key in keys:
             if key.name not in queries:
                 continue
-            delivery = found.get(key.name)
+            delivery = by_key.get(key.name)
             answer = fetched.get(key.name)
             if answer is not None and (delivery is None or answer.state == "given"):
                 delivery = Delivery(
                     key.kind, _STATES[answer.state], answer.pages, _FETCHED, answer.reason
                 )
             if delivery is None or delivery.state is State.UNAVAILABLE:
-                delivery = others.deliveries.get(key.kind, delivery)
-            found[key.name] = delivery or Delivery(key.kind, State.ABSENT, reason=refusal)
-        return {key.kind: _with(found[key.name], others) for key in keys}, fetched
+                delivery = own.deliveries.get(key.kind, delivery)
+            by_key[key.name] = delivery or Delivery(key.kind, State.ABSENT, reason=refusal)
+        return {key.kind: _with(by_key[key.name], own) for key in keys}, fetched
 
     @staticmethod
     def _from_prefetch(envelope: Envelope, key: Key) -> Delivery | None:
@@ -156,9 +159,9 @@ class Obtaining:
         server = self.allowed_server(envelope.call.fhir_server, servers)
         if server is None:
             return None, "not sent by the client, and its FHIR server is not on the allowlist"
-        base, listed = server
+        base, listed_as = server
         if envelope.authorization is not None or self.open_servers:
-            return Access(base, envelope.authorization, listed), ""
+            return Access(base, envelope.authorization, listed_as), ""
         return None, "not sent by the client, and the call has no token for its FHIR server"
 
 
@@ -167,17 +170,17 @@ def not_asked(kind: Kind) -> Delivery:
     return Delivery(kind, State.NONE, reason=NOT_ASKED)
 
 
-def read_key(key: Key, sent: msgspec.Raw) -> Delivery:
+def read_key(key: Key, value: msgspec.Raw) -> Delivery:
     """The delivery of what the client sent for one key. Unreadable JSON is passed on unchanged."""
     origin = f"prefetch.{key.name}"
-    page = _results(sent) if key.kind is Kind.RESULTS else None
+    page = _results(value) if key.kind is Kind.RESULTS else None
     if page is not None:
-        return _page(key, sent, page)
-    raw = bytes(sent)
+        return _page(key, value, page)
+    raw = bytes(value)
     if raw in _NOTHING:
         return Delivery(key.kind, State.NONE, origin=origin)
-    if key.kind is not Kind.RESULTS and (listed := read_entries(raw)) is not None:
-        return _page(key, raw, listed)
+    if key.kind is not Kind.RESULTS and (entries := read_entries(raw)) is not None:
+        return _page(key, raw, entries)
     try:
         peeked = read_extent(raw)
     except (msgspec.DecodeError, RecursionError):
@@ -204,11 +207,11 @@ def _raw_value(envelope: Envelope, name: str) -> bytes:
     return bytes(envelope.prefetch.get(name) or b"")
 
 
-def _page(key: Key, sent: bytes | msgspec.Raw | LazyJson, page: ResultPage | EntryPage) -> Delivery:
+def _page(key: Key, raw: bytes | msgspec.Raw | LazyJson, page: ResultPage | EntryPage) -> Delivery:
     """The delivery of a Bundle that was decoded."""
     reason = page.lacking
     state = State.PARTIAL if reason else State.GIVEN
-    return Delivery(key.kind, state, (sent,), f"prefetch.{key.name}", reason, page)
+    return Delivery(key.kind, state, (raw,), f"prefetch.{key.name}", reason, page)
 
 
 def _reports_an_error(page: ResultPage) -> bool:
@@ -234,17 +237,17 @@ def _failed_entries(raw: bytes, kind: Kind) -> str:
     except (msgspec.DecodeError, RecursionError):
         return ""
     resources = [entry.resource for entry in entries if entry.resource is not None]
-    outcomes = [found for found in resources if found.resourceType == "OperationOutcome"]
-    if not any(says_incomplete({"issue": readable(found.issue)}, kind) for found in outcomes):
+    outcomes = [resource for resource in resources if resource.resourceType == "OperationOutcome"]
+    if not any(says_incomplete({"issue": readable(resource.issue)}, kind) for resource in outcomes):
         return ""
     return "all" if len(outcomes) == len(resources) else "some"
 
 
-def _with(delivery: Delivery, others: OwnKeys) -> Delivery:
+def _with(delivery: Delivery, own: OwnKeys) -> Delivery:
     """What was sent under a key of this service, together with what was sent under other keys."""
-    if others is NO_OWN_KEYS:
+    if own is NO_OWN_KEYS:
         return delivery
-    return others.with_companions(_joined(delivery, others.deliveries.get(delivery.kind)))
+    return own.with_companions(_joined(delivery, own.deliveries.get(delivery.kind)))
 
 
 def _joined(delivery: Delivery, more: Delivery | None) -> Delivery:

@@ -208,12 +208,16 @@ def _pointing(entries: Iterable[Json]) -> dict[Kind, list[Json]]:
     pointers = [entry for entry in entries if _type(entry["resource"]) in POINTERS]
     found: dict[Kind, list[Json]] = {}
     if pointers:
-        sent = {text(entry.get("fullUrl")) for entry in entries}
-        sent |= {"/".join(url.split("/")[-2:]) for url in sent if "://" in url}
+        sent_references = {text(entry.get("fullUrl")) for entry in entries}
+        sent_references |= {
+            "/".join(url.split("/")[-2:]) for url in sent_references if "://" in url
+        }
         resources = [entry["resource"] for entry in entries]
-        sent |= {f"{_type(resource)}/{text(resource.get('id'))}" for resource in resources}
+        sent_references |= {
+            f"{_type(resource)}/{text(resource.get('id'))}" for resource in resources
+        }
         for pointer in pointers:
-            for kind in pointed_at(pointer["resource"], sent):
+            for kind in pointed_at(pointer["resource"], sent_references):
                 found.setdefault(kind, []).append(pointer)
     return found
 

@@ -55,7 +55,7 @@ class _Contents:
     """What a value holds: the kinds of its resources, and the types of the others."""
 
     kinds: set[Kind] = field(default_factory=set)
-    others: set[str] = field(default_factory=set)
+    other_types: set[str] = field(default_factory=set)
 
     def note(self, name: str, status: object, raw: bytes) -> None:
         """Note a resource of a type (its R4 name)."""
@@ -64,7 +64,7 @@ class _Contents:
             report = readable(raw)
             kind = Kind.RESULTS if isinstance(report, dict) and may_have_results(report) else None
         if kind is None:
-            self.others.add(name)
+            self.other_types.add(name)
         else:
             self.kinds.add(kind)
 
@@ -111,7 +111,7 @@ def own_keys(values: Iterable[bytes | Raw]) -> OwnKeys:
         for kind in KINDS:
             if kind in contents.kinds:
                 pages.setdefault(kind, []).append(page)
-        if not contents.kinds and (names := contents.others & {*_REFERRED_TO.values()}):
+        if not contents.kinds and (names := contents.other_types & {*_REFERRED_TO.values()}):
             referred_to.append((page, frozenset(names)))
     deliveries = {
         kind: Delivery(

@@ -100,11 +100,11 @@ def _key(kind: Kind, codes: tuple[Coding, ...], days: int | None) -> Key:
         return Key(name, kind, f"Encounter/{_ENCOUNTER}", resource_type)
     query = f"{resource_type}?patient={_PATIENT}"
     if kind is Kind.RESULTS:
-        listed = ",".join(f"{coding.system}|{coding.code}" for coding in codes)
+        tokens = ",".join(f"{coding.system}|{coding.code}" for coding in codes)
         return Key(
             name,
             kind,
-            f"{query}&code={listed}&_sort=-date&_count={PAGE}",
+            f"{query}&code={tokens}&_sort=-date&_count={PAGE}",
             resource_type,
             codes,
             days,

@@ -27,21 +27,21 @@ from sqlalchemy.engine import URL, Connection, Engine, make_url
 from cds_service.errors import StartupError, Unavailable
 from cds_service.ops.breaker import CLOSED, Breaker
 from cds_service.ops.forks import after_fork
-from cds_service.storage import engines, hurried
-from cds_service.storage.hurried import Hurried
+from cds_service.storage import engines, prompt_runner
+from cds_service.storage.prompt_runner import PromptRunner
 from cds_service.storage.watch import Watch
 
 if TYPE_CHECKING:
     from alembic.config import Config
 
-LEFT_ALONE_SECONDS = 5.0
-"""After a failure, hurried calls do without the database for this long, or until another call
+BREAKER_OPEN_SECONDS = 5.0
+"""After a failure, prompt calls do without the database for this long, or until another call
 (``probe``, from the upkeep thread) succeeds."""
 STATEMENT_SECONDS = 12.0
 """How long one transaction may take, measured by the client."""
 MIGRATION_SECONDS = 90.0
 ROOM = 8
-"""Most concurrent transactions that are not hurried (feedback, audit, upkeep)."""
+"""Most concurrent transactions that are not prompt (feedback, audit, upkeep)."""
 ROOM_SECONDS = 5.0
 """How long another one waits for one of them to end."""
 
@@ -106,7 +106,7 @@ class Database:
         self._migrated = False
         self._room = threading.BoundedSemaphore(ROOM)
         self._watch = Watch()
-        self._hurried = Hurried(self._too_late)
+        self._promptly = PromptRunner(self._too_late)
         self._engine: Engine | None = None
         self._lock = threading.RLock()
         after_fork(self._forked)
@@ -127,37 +127,37 @@ class Database:
                     self._engine = engines.postgres(self._url, self._watch)
             return self._engine
 
-    def in_a_hurry(self, work: Callable[[], T]) -> T:
-        """The result of ``work``, which uses ``read`` or ``write`` with ``hurry``.
+    def run_promptly(self, work: Callable[[], T]) -> T:
+        """The result of ``work``, which uses ``read`` or ``write`` with ``prompt``.
 
         Raises Unavailable after a fifth of a second.
         """
         if self._breaker.refuses:
             raise _unavailable("The database is unavailable.")
-        return self._hurried(work)
+        return self._promptly(work)
 
     @contextmanager
-    def read(self, *, hurry: bool = False) -> Iterator[Connection]:
+    def read(self, *, prompt: bool = False) -> Iterator[Connection]:
         """A connection in a transaction that only reads. Raises Unavailable.
 
-        With ``hurry`` it raises at once after a recent failure, so that no card waits for a
+        With ``prompt`` it raises at once after a recent failure, so that no card waits for a
         database that is unavailable.
         """
-        with self._transaction(hurry, {"sqlite_begin": "BEGIN"}) as connection:
+        with self._transaction(prompt, {"sqlite_begin": "BEGIN"}) as connection:
             yield connection
 
     @contextmanager
     def write(
-        self, *, hurry: bool = False, durable: bool = True, patience_s: float | None = None
+        self, *, prompt: bool = False, durable: bool = True, patience_s: float | None = None
     ) -> Iterator[Connection]:
         """A connection in a transaction that is committed at the end of the block, all or nothing.
 
         With ``durable=False`` it survives, on SQLite, the end of the process but perhaps not a
-        power cut. With ``hurry`` (see ``read``) it waits at most ``patience_s`` seconds for
+        power cut. With ``prompt`` (see ``read``) it waits at most ``patience_s`` seconds for
         another writer (default: a fifth of a second). Raises Unavailable; then nothing was written.
         """
         options = {"sqlite_begin": "BEGIN IMMEDIATE", "sqlite_durable": durable}
-        with self._transaction(hurry, options, patience_s) as connection:
+        with self._transaction(prompt, options, patience_s) as connection:
             yield connection
 
     def migrate(self) -> None:
@@ -190,17 +190,17 @@ class Database:
         """Whether the database responds within a fifth of a second and has its tables."""
 
         def look_up() -> None:
-            with self.read(hurry=True) as connection:
+            with self.read(prompt=True) as connection:
                 connection.execute(text("SELECT 1 FROM alembic_version"))
 
         try:
-            self.in_a_hurry(look_up)
+            self.run_promptly(look_up)
         except Unavailable:
             return False
         return True
 
     def probe(self) -> None:
-        """Try again after a failure, so that no hurried call has to. Raises Unavailable."""
+        """Try again after a failure, so that no prompt call has to. Raises Unavailable."""
         if self._breaker.state != CLOSED:
             with self.write():  # reading works even while another process locks a SQLite file
                 pass
@@ -214,9 +214,9 @@ class Database:
 
     @contextmanager
     def _transaction(
-        self, hurry: bool, options: dict[str, Any], patience_s: float | None = None
+        self, prompt: bool, options: dict[str, Any], patience_s: float | None = None
     ) -> Iterator[Connection]:
-        if hurry:
+        if prompt:
             if not self._breaker.allows():
                 raise _unavailable("The database is unavailable.")
         elif not self._room.acquire(timeout=ROOM_SECONDS):
@@ -224,14 +224,14 @@ class Database:
         try:
             if not self._migrated:
                 self.migrate()
-            in_time = hurried.PATIENCE_S if patience_s is None else patience_s
-            seconds = in_time if hurry else engines.BUSY_SECONDS
+            in_time = prompt_runner.PATIENCE_S if patience_s is None else patience_s
+            seconds = in_time if prompt else engines.BUSY_SECONDS
             with self._translated(), self.engine.connect() as connection:
                 connection.execution_options(sqlite_busy_ms=int(seconds * 1000), **options)
                 with self._watched(connection, STATEMENT_SECONDS), connection.begin():
                     yield connection
         finally:
-            if not hurry:
+            if not prompt:
                 self._room.release()
 
     def _watched(self, connection: Connection, seconds: float) -> AbstractContextManager[None]:
@@ -264,7 +264,7 @@ class Database:
         def on_change(state: str) -> None:
             self.on_breaker_change(state)  # looked up now, because it may be set later
 
-        return Breaker(1, LEFT_ALONE_SECONDS, on_change)
+        return Breaker(1, BREAKER_OPEN_SECONDS, on_change)
 
     def _forked(self) -> None:
         self._lock = threading.RLock()

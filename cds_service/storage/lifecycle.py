@@ -58,8 +58,8 @@ def export(database: Database, site: str | None = None) -> Iterator[dict[str, An
     with database.read() as connection:
         for stored in STORED_TABLES:
             query = select(stored.table).order_by(*stored.table.primary_key.columns)
-            if (wanted := _of_site(stored.table, site)) is not None:
-                query = query.where(wanted)
+            if (condition := _of_site(stored.table, site)) is not None:
+                query = query.where(condition)
             elif site not in {None, DEFAULT_SITE}:
                 continue  # counted before there were sites
             rows = connection.execution_options(yield_per=_BATCH).execute(query)
@@ -96,8 +96,8 @@ def _delete(
     """Delete in short transactions, at most ``batches`` of them; returns the deleted rows."""
     table, (key, *more) = stored.table, stored.table.primary_key.columns
     where = [stored.when < before.isoformat()]
-    if (wanted := _of_site(table, site)) is not None:
-        where.append(wanted)
+    if (condition := _of_site(table, site)) is not None:
+        where.append(condition)
     deleted = 0
     while batches is None or batches > 0:
         with database.write() as connection:

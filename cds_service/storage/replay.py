@@ -59,7 +59,7 @@ class DatabaseReplay:
         """
         now = self._clock()
         try:
-            return self._database.in_a_hurry(
+            return self._database.run_promptly(
                 lambda: self._first_use(client, jti_digest, expires, issued, now)
             )
         except Unavailable:
@@ -69,7 +69,7 @@ class DatabaseReplay:
     def _first_use(
         self, client: str, jti_digest: str, expires: float, issued: float, now: float
     ) -> bool:
-        with self._database.write(hurry=True, durable=False) as connection:
+        with self._database.write(prompt=True, durable=False) as connection:
             insert = insert_into(connection, token_ids).on_conflict_do_nothing(
                 index_elements=["client", "digest"]
             )

@@ -19,7 +19,7 @@ from typing import Any
 BUDGET = 250_000
 """Most characters of new texts that are read in one call: thousands of names."""
 _KEY = os.urandom(16)
-_here = threading.local()
+_local = threading.local()
 
 
 class TooMuchTextError(Exception):
@@ -29,45 +29,45 @@ class TooMuchTextError(Exception):
 
 
 class _Call:
-    __slots__ = ("left", "memory")
+    __slots__ = ("characters_left", "memory")
 
     def __init__(self, budget: int) -> None:
-        self.left = budget
+        self.characters_left = budget
         self.memory: dict[Hashable, Any] = {}
 
 
 @contextmanager
 def one_call(budget: int = BUDGET) -> Iterator[None]:
     """Everything that this thread reads inside the block belongs to one call."""
-    before = getattr(_here, "call", None)
-    _here.call = _Call(budget)
+    before = getattr(_local, "call", None)
+    _local.call = _Call(budget)
     try:
         yield
     finally:
-        _here.call = before
+        _local.call = before
 
 
 def memory() -> dict[Hashable, Any]:
     """The memory of the current call; outside a call, a new empty one."""
-    call: _Call | None = getattr(_here, "call", None)
+    call: _Call | None = getattr(_local, "call", None)
     return {} if call is None else call.memory
 
 
 def spend(characters: int) -> None:
     """Count characters about to be read. Raises TooMuchTextError beyond the budget."""
-    call: _Call | None = getattr(_here, "call", None)
+    call: _Call | None = getattr(_local, "call", None)
     if call is None:
         return
-    if call.left < characters:
+    if call.characters_left < characters:
         raise TooMuchTextError
-    call.left -= characters
+    call.characters_left -= characters
 
 
 def ensure_budget(budget: int) -> None:
     """Raise the rest of the budget to at least ``budget``, so that drafts are always read."""
-    call: _Call | None = getattr(_here, "call", None)
+    call: _Call | None = getattr(_local, "call", None)
     if call is not None:
-        call.left = max(call.left, budget)
+        call.characters_left = max(call.characters_left, budget)
 
 
 def digest(text: bytes) -> bytes:

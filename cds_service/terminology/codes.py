@@ -125,12 +125,12 @@ class Loinc(Code):
 
     @classmethod
     def check(cls, code: str) -> bool:
-        digits, _, given = code.partition("-")
+        digits, _, check_digit = code.partition("-")
         total = 0
         for place, digit in enumerate(reversed(digits)):
             value = int(digit) * (2 if place % 2 == 0 else 1)
             total += value // 10 + value % 10
-        return (10 - total % 10) % 10 == int(given)
+        return (10 - total % 10) % 10 == int(check_digit)
 
 
 # Verhoeff's scheme: multiplication in the dihedral group D5 and powers of a permutation.

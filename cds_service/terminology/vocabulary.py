@@ -92,9 +92,9 @@ class Vocabulary:
         }
         free = (row.pattern.split()[0].lower() for row in rows if row.kind == "qualifier")
         self._patterns = PatternIndex([read_pattern(row.pattern) for row in self._rows], free)
-        self.named = frozenset(row.concept for row in rows if row.kind in NAMES)
-        self.known = frozenset(self._codes) | self.named
-        self.known = self._with_implied(self.known) | frozenset(self._implied)
+        self.concepts_with_names = frozenset(row.concept for row in rows if row.kind in NAMES)
+        self.all_concepts = frozenset(self._codes) | self.concepts_with_names
+        self.all_concepts = self._with_implied(self.all_concepts) | frozenset(self._implied)
         self._texts_read: dict[bytes, _TextReading] = {}
         self._found: dict[object, Any] = {}  # equal findings are kept once
         self._wordings: dict[bytes, Wording] = {}
@@ -346,4 +346,4 @@ def _counts(kind: str, found: Match, text: Words) -> bool:
     if kind == "exact":
         return found.end - found.start == len(text.words)
     # "Calcium carbonate 600 MG [Maalox ...]": here the listed ingredients decide.
-    return kind != "brand" or not text.aside[found.start]
+    return kind != "brand" or not text.bracketed[found.start]

@@ -45,14 +45,14 @@ _MEASURES = _UNITS | {"per", "of"}
 class Words:
     """The words of a text, each with the numbers of its ingredient, clause and sentence.
 
-    ``aside`` is True for words in square brackets after others: "Calcium carbonate [Maalox]".
+    ``bracketed`` is True for words in square brackets after others: "Calcium carbonate [Maalox]".
     """
 
     words: tuple[str, ...]
     part: tuple[int, ...]
     clause: tuple[int, ...]
     sentence: tuple[int, ...]
-    aside: tuple[bool, ...]
+    bracketed: tuple[bool, ...]
 
 
 def _number(word: str) -> float | None:
@@ -118,17 +118,17 @@ class PatternError(ValueError):
     """A pattern that is not valid."""
 
 
-def _test_number(word: str, wanted: str) -> bool:
-    if wanted == "#":
+def _test_number(word: str, test: str) -> bool:
+    if test == "#":
         return _number(word) is not None
-    if wanted.startswith("#"):
-        ending = wanted[1:]
+    if test.startswith("#"):
+        ending = test[1:]
         return word.endswith(ending) and _number(word[: -len(ending)]) is not None
     value = _number(word)
     if value is None:
         return False
-    sign = wanted[:2] if wanted[1] == "=" else wanted[0]
-    limit = float(wanted[len(sign) :])
+    sign = test[:2] if test[1] == "=" else test[0]
+    limit = float(test[len(sign) :])
     return {
         "<=": value <= limit,
         "<": value < limit,
@@ -137,8 +137,8 @@ def _test_number(word: str, wanted: str) -> bool:
     }[sign]
 
 
-def _fits(word: str, wanted: tuple[str, ...]) -> bool:
-    for choice in wanted:
+def _fits(word: str, alternatives: tuple[str, ...]) -> bool:
+    for choice in alternatives:
         if choice[0] in "#<>":
             if _test_number(word, choice):
                 return True
@@ -177,14 +177,14 @@ class Phrase:
 
     def _follow(self, text: Words, at: int, item: int) -> int | None:
         while item < len(self.items):
-            wanted = self.items[item]
-            if wanted == ("...",):
+            alternatives = self.items[item]
+            if alternatives == ("...",):
                 for skipped in range(_GAP + 1):
                     end = self._follow(text, at + skipped, item + 1)
                     if end is not None and text.part[end - 1] == text.part[at - 1]:
                         return end
                 return None
-            if at >= len(text.words) or not _fits(text.words[at], wanted):
+            if at >= len(text.words) or not _fits(text.words[at], alternatives):
                 return None
             if item and text.part[at] != text.part[at - 1]:
                 return None

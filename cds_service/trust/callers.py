@@ -91,9 +91,9 @@ class Callers:
         ``what`` is for the log and quotes nothing from the token; ``fix`` may quote claims, and
         is for ``cds-service check-client`` only) and Unavailable (see ReplayStore).
         """
-        return self.once(self.examine(authorization, path))
+        return self.require_first_use(self.examine(authorization, path))
 
-    def once(self, caller: Caller) -> Caller:
+    def require_first_use(self, caller: Caller) -> Caller:
         """The caller, unless its token was used before. Raises Unauthorized and Unavailable."""
         if caller.client.replay == "reject":
             digest = hashlib.sha256(caller.jti.encode()).hexdigest()
@@ -174,10 +174,10 @@ class Callers:
         if feedback := _FEEDBACK.fullmatch(path):
             # The specification does not say which of the two is the audience for feedback.
             accepted.add(self._public_url + feedback[1])
-        named = texts(token.claims, "aud")
-        if accepted.isdisjoint(named):
-            raise ValueError(f"aud is not {endpoint}", f"It is {', '.join(named)}.")
-        return f"names {endpoint}" if endpoint in named else "names an accepted audience"
+        audiences = texts(token.claims, "aud")
+        if accepted.isdisjoint(audiences):
+            raise ValueError(f"aud is not {endpoint}", f"It is {', '.join(audiences)}.")
+        return f"names {endpoint}" if endpoint in audiences else "names an accepted audience"
 
     def _check_times(self, token: Token) -> tuple[float, float, str]:
         now = self._clock()
@@ -209,8 +209,8 @@ def _check(name: str) -> Iterator[None]:
     try:
         yield
     except ValueError as error:
-        what, *detail = error.args
-        raise Unauthorized(str(what), " ".join(map(str, detail)), name) from None
+        message, *detail = error.args
+        raise Unauthorized(str(message), " ".join(map(str, detail)), name) from None
 
 
 def _check_type(token: Token) -> None:

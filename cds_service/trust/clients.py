@@ -89,9 +89,11 @@ def load_clients(path: str) -> tuple[Client, ...]:
 def check_sites(clients: Sequence[Client], sites: Collection[str]) -> None:
     """Raise StartupError for a client that names a site that is not in the sites file."""
     for number, client in enumerate(clients):
-        named = {"site": client.site} if client.site is not None else {}
-        named |= {f"tenant_sites.{tenant}": site for tenant, site in client.tenant_sites.items()}
-        for place, site in named.items():
+        site_names = {"site": client.site} if client.site is not None else {}
+        site_names |= {
+            f"tenant_sites.{tenant}": site for tenant, site in client.tenant_sites.items()
+        }
+        for place, site in site_names.items():
             if site not in sites:
                 raise StartupError(
                     f"no site is called {site}.",

@@ -56,7 +56,7 @@ def fetch_key_set(url: str, deadline: float = DEADLINE) -> bytes:
     late.daemon = True
     late.start()
     try:
-        with line.held():
+        with line.in_use():
             body = _fetched(url)
     except OSError:
         if not line.is_cut:

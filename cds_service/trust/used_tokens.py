@@ -35,7 +35,7 @@ _BUCKETS = 1 << 16
 """Room for a million tokens; only the used part of the 16 MB takes memory."""
 
 
-class Noted(Enum):
+class TokenUse(Enum):
     """The result of trying to remember a token."""
 
     FIRST = "first"
@@ -59,7 +59,7 @@ class UsedTokens:
         weakref.finalize(self, os.close, self._file)
         after_fork(self._forked)
 
-    def add(self, client: str, jti_digest: str, expires: float, now: float) -> Noted:
+    def add(self, client: str, jti_digest: str, expires: float, now: float) -> TokenUse:
         """Remember a token until ``expires``; times are in seconds since 1970.
 
         Of any number of simultaneous calls in any of the processes, one gets FIRST. NO_ROOM
@@ -75,12 +75,12 @@ class UsedTokens:
                 if ends <= now:
                     free = number
                 elif known == digest:
-                    return Noted.KNOWN
+                    return TokenUse.KNOWN
             if free < 0:
-                return Noted.NO_ROOM
+                return TokenUse.NO_ROOM
             place = start + free * _SLOT.size
             _SLOT.pack_into(self._kept, place, digest, min(int(expires) + 1, 2**63))
-        return Noted.FIRST
+        return TokenUse.FIRST
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -117,13 +117,13 @@ class ReplayCheck:
 
         Raises Unavailable when the database is unavailable and the memory is full.
         """
-        noted = self._used.add(client, jti_digest, expires, self._clock())
-        if noted is Noted.KNOWN:
+        use = self._used.add(client, jti_digest, expires, self._clock())
+        if use is TokenUse.KNOWN:
             return False
         try:
             return self._store.first_use(client, jti_digest, expires, issued)
         except Unavailable:
-            if noted is Noted.NO_ROOM:
+            if use is TokenUse.NO_ROOM:
                 raise Unavailable(
                     "Tokens cannot be remembered.", "Try again in a minute."
                 ) from None

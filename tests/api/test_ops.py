@@ -17,7 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from cds_service.api import openapi
 from cds_service.app import build
 from cds_service.calls import shapes
-from cds_service.sources.fetch.pages import Fetched
+from cds_service.sources.fetch.pages import FetchedData
 from tests.api.minimal_service import (
     QUININE,
     SELECT,
@@ -54,9 +54,9 @@ def _sum(client: FlaskClient, name: str, **labels: str) -> float:
 
 
 def test_fetches_are_counted_by_outcome(tmp_path: Path) -> None:
-    def fetch(queries: Mapping[str, str], *_: object, **__: object) -> dict[str, Fetched]:
-        failed = Fetched("unavailable", (), "the FHIR server answered 500", 500, 5)
-        empty = Fetched("given", (b'{"resourceType":"Bundle"}',), "", 200, 5)
+    def fetch(queries: Mapping[str, str], *_: object, **__: object) -> dict[str, FetchedData]:
+        failed = FetchedData("unavailable", (), "the FHIR server answered 500", 500, 5)
+        empty = FetchedData("given", (b'{"resourceType":"Bundle"}',), "", 200, 5)
         return {key: failed if key == "allergies" else empty for key in queries}
 
     application = minimal_app(tmp_path, fhir_servers=("https://fhir.example/r4",), fhir_open=True)

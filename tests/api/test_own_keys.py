@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from cds_service.answer.answering import Answered
+from cds_service.answer.answering import AnsweredCall
 from cds_service.api.asking import ask
 from cds_service.app import make_parts
 from cds_service.core.facts import Kind, State
@@ -25,7 +25,7 @@ SPECIMEN = {"resourceType": "Specimen", "id": "s", "type": {"text": "Urine"}}
 MEDICATION = {"resourceType": "Medication", "id": "m", "code": {"text": "Quinine sulfate 324 MG"}}
 TASK = {"resourceType": "Task", "id": "t"}
 
-Asked = Callable[..., Answered]
+Asked = Callable[..., AnsweredCall]
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> Asked:
     folder: Path = tmp_path_factory.mktemp("own-keys")
     parts = make_parts(Settings(database_url=f"sqlite:///{folder}/records.db"))
 
-    def answer(**prefetch: Any) -> Answered:
+    def answer(**prefetch: Any) -> AnsweredCall:
         patient = fhir.patient("p1", born="1960-01-01")
         call = {
             "hook": "patient-view",
@@ -61,7 +61,7 @@ def nested(value: Any, depth: int, wrap: Callable[[Any], Any]) -> Any:
     return value
 
 
-def rules(answered: Answered) -> set[str]:
+def rules(answered: AnsweredCall) -> set[str]:
     return {card.rule.id for card in answered.cards}
 
 

@@ -22,7 +22,7 @@ from cds_service.fhir.intake.delivery import Delivery
 from cds_service.fhir.values.versions import R4_TYPES, r4_type
 from cds_service.outbound.fhir_servers import allowed_server
 from cds_service.sources.fetch.client import Access
-from cds_service.sources.fetch.pages import Fetched
+from cds_service.sources.fetch.pages import FetchedData
 from cds_service.sources.obtaining import Obtaining
 from cds_service.sources.prefetch import NOT_ASKED, Key, keys_of
 from hooks import TOPIC
@@ -107,16 +107,16 @@ def test_results_are_asked_for_by_the_codes_of_the_analytes_in_order() -> None:
 class Server:
     """A stand-in for the FHIR client: records the requests and returns prepared responses."""
 
-    def __init__(self, **answers: Fetched) -> None:
+    def __init__(self, **answers: FetchedData) -> None:
         self.answers = answers
         self.requests: dict[str, str] = {}
         self.access: Access | None = None
 
     def __call__(
         self, queries: Mapping[str, str], access: Access, patient_id: str, *, deadline_s: float
-    ) -> dict[str, Fetched]:
+    ) -> dict[str, FetchedData]:
         self.requests, self.access = dict(queries), access
-        unavailable = Fetched("unavailable", (), "the FHIR server answered 500", 500, 1)
+        unavailable = FetchedData("unavailable", (), "the FHIR server answered 500", 500, 1)
         return {key: self.answers.get(key, unavailable) for key in queries}
 
 
@@ -217,7 +217,7 @@ def test_an_encounter_that_was_named_is_fetched() -> None:
 def test_only_missing_keys_are_fetched() -> None:
     given = prefetch(conditions=OUTCOME, allergies=None)
     del given["results"], given["orders"]
-    fetched = Fetched("given", (b'{"resourceType":"Bundle"}',), "", 200, 5)
+    fetched = FetchedData("given", (b'{"resourceType":"Bundle"}',), "", 200, 5)
     server = Server(results=fetched)
 
     delivered = _delivered(_with_token(prefetch=given), server)
@@ -235,7 +235,7 @@ def test_only_missing_keys_are_fetched() -> None:
 
 def test_a_first_page_is_replaced_by_all_pages_when_they_can_be_fetched() -> None:
     paged = body(prefetch=prefetch(results=bundle(potassium("3.1"), **NEXT)))
-    fetched = Fetched("given", (b'{"resourceType":"Bundle"}', b"{}"), "", 200, 5)
+    fetched = FetchedData("given", (b'{"resourceType":"Bundle"}', b"{}"), "", 200, 5)
 
     complete = _delivered(_with_token() | {"prefetch": paged["prefetch"]}, Server(results=fetched))
     first_page = _delivered(_with_token() | {"prefetch": paged["prefetch"]}, Server())

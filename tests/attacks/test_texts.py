@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from cds_service.answer.answering import Answered
+from cds_service.answer.answering import AnsweredCall
 from cds_service.api.parts import Parts
 from cds_service.app import make_parts
 from cds_service.calls.envelope import read_envelope
@@ -73,7 +73,7 @@ def _resource(kind: str, number: int, text: str, where: str) -> dict[str, Any]:
 
 def _answer(
     parts: Parts, kind: str, texts: list[str], where: str = "text", draft: str = ""
-) -> Answered:
+) -> AnsweredCall:
     entries = [
         {"resource": _resource(kind, number, text, where)} for number, text in enumerate(texts)
     ]

@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from cds_service.engine.arranging import Arranged, arrange, fired
+from cds_service.engine.arranging import ArrangedFindings, arrange, fired
 from cds_service.engine.rule import (
     DraftMedication,
     Finding,
@@ -32,13 +32,13 @@ def arranged(
     *findings: tuple[Rule, Finding],
     case: Given | None = None,
     service: Service = Service.PATIENT_VIEW,
-) -> Arranged:
+) -> ArrangedFindings:
     outcomes = [Outcome(rule, finding) for rule, finding in findings]
     facts = (case or given()).facts()
     return arrange(hook_of(service), fired(outcomes), facts, orderables())
 
 
-def shown(answer: Arranged) -> list[str]:
+def shown(answer: ArrangedFindings) -> list[str]:
     return [card.rule.id for card in answer.shown]
 
 
@@ -104,7 +104,7 @@ def test_order_select_has_no_cap() -> None:
 MAGNESIUM, POTASSIUM = OrderTest("magnesium", "one"), OrderTest("potassium")
 
 
-def offered(answer: Arranged) -> dict[str, list[str]]:
+def offered(answer: ArrangedFindings) -> dict[str, list[str]]:
     return {
         card.rule.id: [getattr(s, "key", "") or s.reference for s in card.finding.suggestions]  # type: ignore[union-attr]
         for card in answer.shown
@@ -193,7 +193,7 @@ def test_the_removal_of_a_draft_is_offered_once() -> None:
 # --- priorities ------------------------------------------------------------------------------
 
 
-def ranked(*findings: tuple[Rule, Finding], cap: int = 3) -> Arranged:
+def ranked(*findings: tuple[Rule, Finding], cap: int = 3) -> ArrangedFindings:
     outcomes = [Outcome(rule, finding) for rule, finding in findings]
     return arrange(
         hook_of(Service.PATIENT_VIEW),

@@ -15,7 +15,7 @@ from cds_service.answer.evidence import evidence_key
 from cds_service.answer.writing import TOPIC_SYSTEM, CardWriter
 from cds_service.core.call import Call
 from cds_service.core.facts import Presence
-from cds_service.engine.arranging import Shown
+from cds_service.engine.arranging import ShownFinding
 from cds_service.engine.faults import RAISED, Faults
 from cds_service.engine.hook import PATIENT_VIEW
 from cds_service.engine.overrides import OVERRIDES
@@ -367,7 +367,7 @@ def test_a_card_that_cannot_be_written_is_shown_without_its_details(
     def failed(rule: Rule, error: Exception) -> None:
         reported.append((rule.id, type(error).__name__))
 
-    def broken(self: CardWriter, shown: Shown, *rest: object) -> dict[str, Any]:
+    def broken(self: CardWriter, shown: ShownFinding, *rest: object) -> dict[str, Any]:
         if shown.rule.id == "quinine-active" and shown.finding.evidence:
             raise LookupError("canary")
         return real(self, shown, *rest)  # type: ignore[arg-type]

@@ -9,7 +9,7 @@ import pytest
 from cds_service.core.patient import Facts
 from cds_service.core.series import Worse
 from cds_service.core.times import days
-from cds_service.engine.declared import Declared, Undeclared, undeclared
+from cds_service.engine.declared import DeclaredFacts, UndeclaredError, undeclared
 from cds_service.engine.rule import (
     Answer,
     DraftMedication,
@@ -88,15 +88,15 @@ READS: dict[str, tuple[Callable[[Facts], object], Callable[[Facts], object]]] = 
 def test_a_rule_reads_what_it_declares_and_nothing_else(way: str) -> None:
     allowed, refused = READS[way]
     case = given().has("cirrhosis", "dialysis").takes("quinine").result("magnesium", "0.9 mmol/L")
-    allowed(Declared(case.facts(), declaring(lambda _: NotFired("nothing"))))
-    with pytest.raises(Undeclared, match=r"rule few-words (reads|uses)"):
-        refused(Declared(case.facts(), declaring(lambda _: NotFired("nothing"))))
+    allowed(DeclaredFacts(case.facts(), declaring(lambda _: NotFired("nothing"))))
+    with pytest.raises(UndeclaredError, match=r"rule few-words (reads|uses)"):
+        refused(DeclaredFacts(case.facts(), declaring(lambda _: NotFired("nothing"))))
 
 
 def test_declared_facts_equal_the_complete_facts() -> None:
     case = given().has("cirrhosis").takes("quinine").result("potassium", "3.1 mmol/L")
     whole = case.facts()
-    seen = Declared(whole, declaring(lambda _: NotFired("nothing")))
+    seen = DeclaredFacts(whole, declaring(lambda _: NotFired("nothing")))
     assert seen.newest("potassium", Worse.LOW) == whole.newest("potassium", Worse.LOW)
     assert seen.conditions("cirrhosis") == whole.conditions("cirrhosis")
     assert seen.taking("quinine") == whole.taking("quinine")
@@ -111,8 +111,8 @@ def test_the_engine_gives_a_rule_only_its_declared_facts() -> None:
     assert isinstance(
         Engine({"s": [reads]}, lambda _: True).ask("s", given().facts())[0].answer, NotFired
     )
-    with pytest.raises(Undeclared, match="reads dialysis from conditions"):
-        Engine({"s": [reads]}, lambda _: True, scope=Declared).ask("s", given().facts())
+    with pytest.raises(UndeclaredError, match="reads dialysis from conditions"):
+        Engine({"s": [reads]}, lambda _: True, scope=DeclaredFacts).ask("s", given().facts())
 
 
 def test_an_offer_or_an_override_reason_that_is_not_declared_is_reported() -> None:

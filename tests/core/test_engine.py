@@ -19,7 +19,7 @@ from cds_service.engine.rule import (
     NotFired,
     Rule,
     Tier,
-    checked,
+    check_rules,
     conditions,
     demographics,
     results,
@@ -53,7 +53,7 @@ def made(**changes: object) -> Rule:
 
 
 def check(*rules: Rule) -> None:
-    checked(rules, references(), limits(), analytes(), orderables())
+    check_rules(rules, references(), limits(), analytes(), orderables())
 
 
 def test_the_rules_of_all_services_are_valid() -> None:
@@ -97,7 +97,9 @@ def test_a_limit_without_a_unit_or_with_an_unknown_reference_is_refused() -> Non
         (replace(low, reference="hearsay"), "reference hearsay"),
     ):
         with pytest.raises(KnowledgeError, match=message):
-            checked((made(),), references(), {"magnesium.low": broken}, analytes(), orderables())
+            check_rules(
+                (made(),), references(), {"magnesium.low": broken}, analytes(), orderables()
+            )
 
 
 def test_two_rules_with_one_id_are_refused_within_a_service_only() -> None:

@@ -9,7 +9,7 @@ from cds_service.answer.writing import CardWriter
 from cds_service.catalogue.limits_file import read_limits
 from cds_service.core.call import Call
 from cds_service.core.knowledge import KnowledgeError, Limits
-from cds_service.engine.arranging import Shown
+from cds_service.engine.arranging import ShownFinding
 from cds_service.engine.rule import Indicator
 from hooks.knowledge import files
 from hooks.knowledge.files import orderables, references
@@ -170,6 +170,6 @@ def test_a_sites_limit_is_applied_and_the_card_says_so(tmp_path: Path) -> None:
     assert finding.indicator is Indicator.WARNING
     rule = next(rule for rule in RULES if rule.id == "low-magnesium")
     writer = CardWriter(references(), orderables())
-    card = writer.write(Shown(rule, finding), Call("any-service", "1", NOW), "id")
+    card = writer.write(ShownFinding(rule, finding), Call("any-service", "1", NOW), "id")
     assert "limit 0.75 mmol/L, set by this site" in card["detail"]
     assert card["detail"].count("set by this site") == 1

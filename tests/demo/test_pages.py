@@ -416,7 +416,7 @@ def test_the_page_counts_the_same_patients_as_the_service(demo: Demo) -> None:
     parts = client.application.extensions["cds_parts"]
 
     def patients() -> int:
-        parts.records.shown.flush()
+        parts.records.shown_cards.flush()
         parts.records.denominators.flush()
         rules = report(parts.records.database, (), "demo", services_of(parts.topics)).rules
         return next(rule.patients for rule in rules if rule.id == "low-magnesium")
@@ -435,7 +435,7 @@ def test_trials_on_the_page_appear_in_no_hospitals_report(demo: Demo) -> None:
     client = demo()
     answer = ask(client, patient="low-magnesium")
     parts = client.application.extensions["cds_parts"]
-    parts.records.shown.flush()
+    parts.records.shown_cards.flush()
     parts.records.denominators.flush()
     services = services_of(parts.topics)
 
@@ -448,7 +448,7 @@ def test_trials_on_the_page_appear_in_no_hospitals_report(demo: Demo) -> None:
     assert low(None) == low("default") == {}
     # A call of an EHR counts for the hospital only; feedback on one cannot reach the other.
     theirs = client.post(f"/cds-services/{answer['service']}", json=answer["request"]).get_json()
-    parts.records.shown.flush()
+    parts.records.shown_cards.flush()
     parts.records.denominators.flush()
     assert low("demo") == low(None) == low("default") == {0: 1, 1: 1, 2: 1}
     element = {

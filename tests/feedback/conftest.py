@@ -186,7 +186,7 @@ def empty_postgres(shared_postgres: PostgresDatabase) -> str:
 def patience(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """A busy machine may be slow, except where a test measures how long the service waits."""
     if request.node.get_closest_marker("timed") is None:
-        monkeypatch.setattr("cds_service.storage.hurried.PATIENCE_S", 30.0)
+        monkeypatch.setattr("cds_service.storage.prompt_runner.PATIENCE_S", 30.0)
 
 
 @pytest.fixture
@@ -230,7 +230,7 @@ def tables_url(request: pytest.FixtureRequest, kind: str) -> str:
 @pytest.fixture
 def database(tables_url: str) -> Iterator[Database]:
     its_database = open_database(tables_url)
-    its_database.migrate()  # as at the start of the service: no call in a hurry waits for it
+    its_database.migrate()  # as at the start of the service: no prompt call waits for it
     yield its_database
     its_database.close()
 

@@ -12,7 +12,7 @@ from patients import patient
 
 from cds_service.feedback.card_ids import RuleVersion
 from cds_service.feedback.records import Records, open_records
-from cds_service.storage import hurried
+from cds_service.storage import prompt_runner
 
 RULE = RuleVersion("low-magnesium", "1.2.0")
 EVIDENCE = ("magnesium 0.5",)
@@ -28,7 +28,7 @@ def answer(card: str, second: int) -> dict[str, Any]:
 
 
 def _opened(url: str) -> Records:
-    hurried.PATIENCE_S = 30.0  # as for the tests' own process: a busy machine may be slow
+    prompt_runner.PATIENCE_S = 30.0  # as for the tests' own process: a busy machine may be slow
     return open_records(url, [RULE])
 
 
@@ -91,7 +91,7 @@ def fork_and_write(url: str, pipe: Connection) -> None:
     """Use everything, fork, use everything again in both processes; report how the child ended."""
     records = _opened(url)
     records.start()
-    records.shown.add("s", *RULE)
+    records.shown_cards.add("s", *RULE)
     records.upkeep.touch()
     records.feedback.save("s", {"feedback": [answer("before", 0)]})
     child = multiprocessing.get_context("fork").Process(

@@ -77,7 +77,7 @@ def test_every_part_of_an_id_can_be_decoded(
     assert parts[:2] == parts.tags == (rule_tag(rule), version_tag("1.0.0"))
     assert (parts.digest,) == ids.digests(rule, "1.0.0", identity, evidence)
     assert parts.random == random
-    assert ids.made_for(card, Origin(*origin))
+    assert ids.was_made_for(card, Origin(*origin))
 
 
 def test_the_same_card_twice_has_two_ids_and_one_digest() -> None:
@@ -135,7 +135,7 @@ def test_the_order_of_the_evidence_does_not_matter() -> None:
 def test_without_the_key_a_card_is_not_recognised() -> None:
     card = _ids().new(*CARD)
     other = _ids(key=b"another key entirely")
-    assert not other.made_for(card, HERE)
+    assert not other.was_made_for(card, HERE)
     assert _digest(card) not in other.digests(*CARD)
 
 
@@ -152,21 +152,21 @@ def test_without_the_key_a_card_is_not_recognised() -> None:
 )
 def test_a_card_belongs_to_its_caller_only(origin: Origin) -> None:
     ids = _ids()
-    assert ids.made_for(ids.new(*CARD), HERE)
-    assert not ids.made_for(ids.new(*CARD), origin)
+    assert ids.was_made_for(ids.new(*CARD), HERE)
+    assert not ids.was_made_for(ids.new(*CARD), origin)
 
 
 def test_no_bit_of_an_id_can_be_changed() -> None:
     ids = _ids()
     number = uuid.UUID(ids.new(*CARD)).int
     changed = [str(uuid.UUID(int=number ^ 1 << bit)) for bit in range(128)]
-    assert not any(ids.made_for(card, HERE) for card in changed)
+    assert not any(ids.was_made_for(card, HERE) for card in changed)
 
 
 def test_thousands_of_made_up_ids_are_not_recognised() -> None:
     ids = CardIds(KEY)
     made_up = (CardIds(b"the key of a guesser").new(*CARD) for _ in range(2000))
-    assert not any(ids.made_for(card, HERE) for card in made_up)
+    assert not any(ids.was_made_for(card, HERE) for card in made_up)
 
 
 def test_an_earlier_key_is_recognised_and_makes_no_new_ids() -> None:
@@ -175,12 +175,12 @@ def test_an_earlier_key_is_recognised_and_makes_no_new_ids() -> None:
     ids.use(b"another key entirely", [KEY])
     now = ids.new(*CARD)
     assert now != before
-    assert ids.made_for(before, HERE)
-    assert ids.made_for(now, HERE)
+    assert ids.was_made_for(before, HERE)
+    assert ids.was_made_for(now, HERE)
     assert {_digest(before), _digest(now)} == set(ids.digests(*CARD))
-    assert not _ids().made_for(now, HERE)
+    assert not _ids().was_made_for(now, HERE)
     ids.use(b"another key entirely")
-    assert not ids.made_for(before, HERE)
+    assert not ids.was_made_for(before, HERE)
 
 
 def test_a_pseudonym_reveals_nothing_without_the_key() -> None:
@@ -213,7 +213,7 @@ def test_a_pseudonym_reveals_nothing_without_the_key() -> None:
 )
 def test_an_unknown_id_reveals_nothing(card: str) -> None:
     assert read_card_id(card) is None
-    assert not _ids().made_for(card, HERE)
+    assert not _ids().was_made_for(card, HERE)
 
 
 def test_ids_are_stored_in_one_spelling() -> None:

@@ -237,7 +237,7 @@ def test_without_a_free_connection_the_caller_is_asked_to_retry(
             stack.enter_context(database.read())
         with pytest.raises(Unavailable, match="Too many"), database.read():
             pytest.fail("there is no more room")
-        with database.read(hurry=True):  # urgent calls have room of their own
+        with database.read(prompt=True):  # urgent calls have room of their own
             pass
     assert database.ready()
     database.close()
@@ -270,17 +270,17 @@ def test_only_the_owner_can_read_the_file(sqlite_url: str, tmp_path: Path) -> No
 def test_an_urgent_call_does_not_try_a_database_that_has_just_failed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "LEFT_ALONE_SECONDS", 3600)
+    monkeypatch.setattr(module, "BREAKER_OPEN_SECONDS", 3600)
     folder = tmp_path / "late"
     database = open_database(f"sqlite:///{folder / 'kept.db'}")
     with pytest.raises(Unavailable):
         database.migrate()
     folder.mkdir()
-    with pytest.raises(Unavailable, match="unavailable"), database.read(hurry=True):
+    with pytest.raises(Unavailable, match="unavailable"), database.read(prompt=True):
         pass
     with database.read():  # another call finds it available again, so urgent calls use it again
         pass
-    with database.read(hurry=True):
+    with database.read(prompt=True):
         pass
     database.close()
 
@@ -288,7 +288,7 @@ def test_an_urgent_call_does_not_try_a_database_that_has_just_failed(
 def test_the_probe_finds_a_database_that_is_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "LEFT_ALONE_SECONDS", 3600)
+    monkeypatch.setattr(module, "BREAKER_OPEN_SECONDS", 3600)
     folder = tmp_path / "late"
     database = open_database(f"sqlite:///{folder / 'kept.db'}")
     database.probe()  # nothing has failed yet: nothing is tried
@@ -298,7 +298,7 @@ def test_the_probe_finds_a_database_that_is_back(
         database.probe()
     folder.mkdir()
     database.probe()
-    with database.read(hurry=True):
+    with database.read(prompt=True):
         pass
     database.close()
 
@@ -306,11 +306,11 @@ def test_the_probe_finds_a_database_that_is_back(
 def test_one_refused_statement_does_not_make_the_database_unavailable(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "LEFT_ALONE_SECONDS", 3600)
+    monkeypatch.setattr(module, "BREAKER_OPEN_SECONDS", 3600)
     _keep(database, "a")
     with pytest.raises(Unavailable):
         _keep(database, "a")
-    with database.read(hurry=True):
+    with database.read(prompt=True):
         pass
 
 
@@ -318,13 +318,13 @@ def test_one_refused_statement_does_not_make_the_database_unavailable(
 def test_an_unreachable_server_is_unavailable_at_once_for_urgent_calls(
     postgres_database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "LEFT_ALONE_SECONDS", 3600)
+    monkeypatch.setattr(module, "BREAKER_OPEN_SECONDS", 3600)
     postgres_database.drop()
     database = open_database(postgres_database.url)
     with pytest.raises(Unavailable):
         database.migrate()
     postgres_database.create()
-    with pytest.raises(Unavailable, match="unavailable"), database.read(hurry=True):
+    with pytest.raises(Unavailable, match="unavailable"), database.read(prompt=True):
         pass
     database.close()
 

@@ -22,7 +22,7 @@ from cds_service.feedback.denominators import CLINICIAN, ORDER, PATIENT, Denomin
 from cds_service.feedback.report import RuleReport, Week, interval, report
 from cds_service.feedback.rules_seen import RulesSeen
 from cds_service.feedback.shown import CALL, CANNOT_TELL, WOULD_SHOW, ShownCounters
-from cds_service.feedback.snooze import HeldBack, SnoozeStore
+from cds_service.feedback.snooze import SnoozedCard, SnoozeStore
 from cds_service.feedback.store import FeedbackStore
 from cds_service.storage.database import Database, open_database
 
@@ -272,7 +272,7 @@ def test_a_snoozed_card_states_why_and_until_when(database: Database, keys: Card
     ]
     held_back = snooze.held_back(proposed, patient(), NOW)
     until = ANSWERED + timedelta(days=90)
-    assert held_back == {MAGNESIUM.id: HeldBack("overridden", ANSWERED, until)}
+    assert held_back == {MAGNESIUM.id: SnoozedCard("overridden", ANSWERED, until)}
 
 
 @pytest.mark.parametrize(

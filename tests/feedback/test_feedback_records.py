@@ -83,7 +83,7 @@ def test_all_processes_share_the_card_key(tables_url: str) -> None:
     first, second = open_records(tables_url, RULES), open_records(tables_url, RULES)
     first.start()
     second.start()
-    assert second.card_ids.made_for(first.card_ids.new(*CARD), ANYBODY)
+    assert second.card_ids.was_made_for(first.card_ids.new(*CARD), ANYBODY)
     first.close()
     second.close()
 
@@ -94,7 +94,7 @@ def test_a_card_key_from_the_settings_needs_no_database(tmp_path, tables_url: st
     )
     available = open_records(tables_url, RULES, "sixteen or longer")
     available.start()
-    assert available.card_ids.made_for(unavailable.card_ids.new(*CARD), ANYBODY)
+    assert available.card_ids.was_made_for(unavailable.card_ids.new(*CARD), ANYBODY)
     unavailable.close()
     available.close()
 
@@ -115,9 +115,9 @@ def test_the_service_starts_without_its_database_and_recovers(tmp_path) -> None:
     lasting = records.card_ids.new(*CARD)
     other = open_records(f"sqlite:///{folder / 'kept.db'}", RULES)
     other.start()
-    assert other.card_ids.made_for(lasting, ANYBODY)
+    assert other.card_ids.was_made_for(lasting, ANYBODY)
     # What was shown meanwhile counts too: the temporary key was stored among the earlier ones.
-    assert other.card_ids.made_for(temporary, ANYBODY)
+    assert other.card_ids.was_made_for(temporary, ANYBODY)
     assert report(other.database).rules[0].shown == 1
     records.close()
     other.close()

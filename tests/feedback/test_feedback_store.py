@@ -13,7 +13,7 @@ from cds_service.core.identity import Origin
 from cds_service.errors import BadRequest
 from cds_service.feedback.card_ids import CardIds, RuleVersion, read_card_id
 from cds_service.feedback.rules_seen import UNKNOWN_VERSION, RulesSeen
-from cds_service.feedback.store import FeedbackStore, Saved
+from cds_service.feedback.store import FeedbackStore, SavedFeedback
 from cds_service.storage.database import Database
 from cds_service.storage.tables import feedback, metadata, unknown_feedback
 
@@ -34,7 +34,7 @@ def test_feedback_is_stored(store: FeedbackStore, database: Database, card_ids: 
     card = _card(card_ids)
     reason = {"reason": {"code": "x", "system": "urn:x"}, "userComment": "Known for years"}
     body = {"feedback": [overridden(card=card.upper(), overrideReason=reason)]}
-    assert store.save(SERVICE, body) == Saved(1, 0, 0, ("overridden",))
+    assert store.save(SERVICE, body) == SavedFeedback(1, 0, 0, ("overridden",))
     [row] = _rows(database)
     assert (row.service, row.card, row.outcome) == (SERVICE, card, "overridden")
     assert (row.rule, row.version) == ("low-magnesium", "1.2.0")
@@ -50,7 +50,7 @@ def test_accepted_suggestions_are_stored(store: FeedbackStore, database: Databas
 
 
 def test_empty_feedback_is_accepted(store: FeedbackStore, database: Database) -> None:
-    assert store.save(SERVICE, {"feedback": []}) == Saved(0, 0, 0)
+    assert store.save(SERVICE, {"feedback": []}) == SavedFeedback(0, 0, 0)
     assert _rows(database) == []
 
 
@@ -64,8 +64,8 @@ def test_a_repeat_is_stored_once(store: FeedbackStore, database: Database) -> No
     once = accepted(outcomeTimestamp="2026-11-22T23:13:39Z")
     elsewhere = accepted(outcomeTimestamp="2026-11-23T00:13:39+01:00")
     saved = store.save(SERVICE, {"feedback": [once, once, elsewhere]})
-    assert saved == Saved(1, 2, 3, ("accepted",) * 3)
-    assert store.save(SERVICE, {"feedback": [once]}) == Saved(0, 1, 1, ("accepted",))
+    assert saved == SavedFeedback(1, 2, 3, ("accepted",) * 3)
+    assert store.save(SERVICE, {"feedback": [once]}) == SavedFeedback(0, 1, 1, ("accepted",))
     assert len(_rows(database, unknown_feedback)) == 1
 
 
@@ -163,7 +163,7 @@ def test_feedback_names_its_site_and_tenant(
     assert store.save(SERVICE, body, south).unknown == 1
     assert store.save(SERVICE, body, Origin("https://b")).unknown == 1
     # The answer of the card's own caller is neither taken for a repeat of theirs nor lost.
-    assert store.save(SERVICE, body, north) == Saved(1, 0, 0, ("overridden",))
+    assert store.save(SERVICE, body, north) == SavedFeedback(1, 0, 0, ("overridden",))
     [row] = _rows(database)
     assert (row.issuer, row.tenant, row.site) == north
     strangers = _rows(database, unknown_feedback)

@@ -52,13 +52,13 @@ def _fill(records: Records) -> None:
             answer = overridden(card=card, overrideReason={"userComment": f"comment {name}"})
             body = {"feedback": [answer, overridden(card=f"unknown {name}")]}
             records.feedback.save("s", body, origin)
-            records.shown.add("s", *RULE, moment.date(), site=origin.site)
+            records.shown_cards.add("s", *RULE, moment.date(), site=origin.site)
             records.denominators.add([Denominator(origin.site, "s", moment.date(), PATIENT, name)])
             at = moment.strftime("%Y-%m-%dT%H:%M:%S.000000000Z")
             trail.write(
                 [Row(name, at, origin.site, "t", "s", "c", "u", "p", "{}", (card,), None, b"\x00x")]
             )
-    records.shown.flush()
+    records.shown_cards.flush()
     records.denominators.flush()
 
 
@@ -178,7 +178,7 @@ def test_ids_of_the_previous_key_count_for_90_days(tables_url: str) -> None:
     later = CardKeys(None, today=lambda: today[0])
     later.settle(rotating)
     now = later.ids.new(*RULE, patient(), "e")
-    assert later.ids.made_for(before, ANYBODY)
+    assert later.ids.was_made_for(before, ANYBODY)
     # A process that has not reread the keys yet recognises both.
     saved = first.feedback.save(
         "s", {"feedback": [overridden(card=card) for card in (before, now)]}
@@ -186,8 +186,8 @@ def test_ids_of_the_previous_key_count_for_90_days(tables_url: str) -> None:
     assert saved.unknown == 0
     today[0] = last + timedelta(days=1)
     later.reread(rotating)
-    assert later.ids.made_for(now, ANYBODY)
-    assert not later.ids.made_for(before, ANYBODY)
+    assert later.ids.was_made_for(now, ANYBODY)
+    assert not later.ids.was_made_for(before, ANYBODY)
     # The next rotation deletes keys that have expired.
     later.rotate(rotating)
     with rotating.read() as connection:
@@ -279,8 +279,8 @@ def test_a_running_process_uses_a_rotated_key(
     records.upkeep.run_once()
     now = records.card_ids.new(*RULE, patient(), "e")
     assert len(records.card_ids._keyed) == 2
-    assert records.card_ids.made_for(before, ANYBODY)
-    assert records.card_ids.made_for(now, ANYBODY)
+    assert records.card_ids.was_made_for(before, ANYBODY)
+    assert records.card_ids.was_made_for(now, ANYBODY)
     result_with_setting = command("rotate-key", CDS_CARD_KEY="a key in the settings")
     assert result_with_setting.exit_code == 1
     assert result_with_setting.stderr.count("\n") == 1

@@ -9,7 +9,7 @@ import pytest
 from cds_service.core.identity import Origin
 from cds_service.errors import Unavailable
 from cds_service.feedback.records import Records, open_records
-from cds_service.feedback.store import Saved
+from cds_service.feedback.store import SavedFeedback
 from cds_service.trust.callers import LONGEST_TENANT
 
 
@@ -18,7 +18,7 @@ def _long(length: int, seed: int) -> str:
     return "".join(chr(chance.randrange(0x20000, 0x2A000)) for _ in range(length))
 
 
-def _save(records: Records, tenant: str) -> Saved:
+def _save(records: Records, tenant: str) -> SavedFeedback:
     answer = {"card": _long(255, 1), "outcome": "accepted",
               "outcomeTimestamp": "2026-01-02T03:04:05Z",
               "acceptedSuggestions": [{"id": _long(255, 2)}]}  # fmt: skip

@@ -44,7 +44,7 @@ def test_nothing_of_release_1_is_lost(database_url: str) -> None:
     assert report(records.database, site="north").total == 0
     # The key stays, and a token that was used before the upgrade is still used.
     card = records.card_ids.new("low-magnesium", "1.3.0", _patient(), "e")
-    assert CardIds(bytes.fromhex(release_1.KEY)).made_for(card, ANYBODY)
+    assert CardIds(bytes.fromhex(release_1.KEY)).was_made_for(card, ANYBODY)
     assert not records.replay.first_use("https://ehr.example", release_1.DIGEST, 9e9)
     records.close()
     records.database.close()

@@ -94,7 +94,7 @@ def test_everything_that_was_backed_up_is_restored(database_url: str, tmp_path: 
     assert report(records.database, [RULE]).rules == before
     assert report(records.database).total == 1
     # Cards shown before, also after the backup, are still this service's.
-    assert records.card_ids.made_for(card, ANYBODY)
+    assert records.card_ids.was_made_for(card, ANYBODY)
     other = overridden(card=card, outcomeTimestamp="2026-11-23T00:00:00Z")
     assert records.feedback.save("s", {"feedback": [other]}).unknown == 0
     _closed(records)

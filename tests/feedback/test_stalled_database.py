@@ -16,7 +16,7 @@ import pytest
 
 from cds_service.errors import Unavailable
 from cds_service.storage.database import open_database
-from cds_service.storage.hurried import Hurried
+from cds_service.storage.prompt_runner import PromptRunner
 from cds_service.storage.replay import DatabaseReplay
 from cds_service.storage.watch import Watch
 from cds_service.trust.used_tokens import ReplayCheck
@@ -76,15 +76,15 @@ def test_a_server_that_accepts_connections_and_never_responds() -> None:
 
 def test_failing_work_is_reported_and_hanging_work_is_abandoned() -> None:
     reports: list[int] = []
-    hurried = Hurried(lambda: reports.append(1))
-    assert hurried(lambda: 7) == 7
+    prompt = PromptRunner(lambda: reports.append(1))
+    assert prompt(lambda: 7) == 7
     with pytest.raises(ZeroDivisionError):
-        hurried(lambda: 1 // 0)
+        prompt(lambda: 1 // 0)
     assert not reports
     gate = threading.Event()
     started = time.monotonic()
     with pytest.raises(Unavailable):
-        hurried(gate.wait)
+        prompt(gate.wait)
     assert time.monotonic() - started < PATIENCE
     assert reports
     gate.set()

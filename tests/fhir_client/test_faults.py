@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from cds_service.calls.envelope import Authorization
-from cds_service.sources.fetch.client import Access, Caps, Fetched, fetch_missing
+from cds_service.sources.fetch.client import Access, Caps, FetchedData, fetch_missing
 from tests.fhir_client.loopback import (
     FOREVER,
     HANG_UP,
@@ -31,12 +31,12 @@ SMALL = Caps(pages=4, entries=50, bytes=200_000)
 
 def fetch_one(
     url: str, query: str = "Condition?patient=1", *, deadline_s: float = 20, caps: Caps = SMALL
-) -> Fetched:
+) -> FetchedData:
     access = Access(url, Authorization(TOKEN, "patient/*.read", "1"))
     return fetch_missing({"key": query}, access, "1", deadline_s=deadline_s, caps=caps)["key"]
 
 
-def fetch_from(answer: Callable[[Request], Iterable[Step]], **options: Any) -> Fetched:
+def fetch_from(answer: Callable[[Request], Iterable[Step]], **options: Any) -> FetchedData:
     with Loopback(answer) as server:
         return fetch_one(server.url, **options)
 
@@ -123,7 +123,7 @@ def test_a_response_without_data_is_unavailable_and_requested_once(
     with Loopback(lambda _: [reply(body, status)]) as server:
         fetched = fetch_one(server.url)
         assert len(server.requests) == 1
-    assert fetched == Fetched("unavailable", (), reason, status, fetched.milliseconds)
+    assert fetched == FetchedData("unavailable", (), reason, status, fetched.milliseconds)
 
 
 def test_a_patient_that_the_server_does_not_know_is_unavailable() -> None:

@@ -13,7 +13,7 @@ import pytest
 from cds_service.calls.envelope import Authorization
 from cds_service.outbound.servers import FAILURES, Servers
 from cds_service.outbound.transport import MOST_THREADS, ByteBudget, Workers
-from cds_service.sources.fetch.client import Access, Fetched, fetch_missing
+from cds_service.sources.fetch.client import Access, FetchedData, fetch_missing
 from tests.fhir_client.loopback import (
     FOREVER,
     HANG_UP,
@@ -260,7 +260,7 @@ def test_concurrent_fetches_are_bounded_and_their_slots_returned() -> None:
     large = reply(bundle(*(f"c{n}" for n in range(800))))
     with Loopback(lambda _: [large]) as server:
 
-        def fetch() -> dict[str, Fetched]:
+        def fetch() -> dict[str, FetchedData]:
             return fetch_missing(
                 KEYS, access_to(server.url), "p-77", deadline_s=20, servers=servers
             )
@@ -286,7 +286,8 @@ def refused(access: Access, queries: dict[str, str] = KEYS_OF_ONE) -> set[str]:
     answers = fetch_missing(queries, access, "p-77", deadline_s=20)
     assert set(answers) == set(queries)
     assert all(
-        answer == Fetched("unavailable", (), answer.reason, None, 0) for answer in answers.values()
+        answer == FetchedData("unavailable", (), answer.reason, None, 0)
+        for answer in answers.values()
     )
     return {answer.reason for answer in answers.values()}
 

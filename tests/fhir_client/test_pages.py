@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from cds_service.sources.fetch.client import Caps, Fetched
+from cds_service.sources.fetch.client import Caps, FetchedData
 from tests.fhir_client.loopback import Loopback, Request, Step, bundle, reply
 from tests.fhir_client.test_faults import SMALL, fetch_one
 
@@ -22,7 +22,9 @@ def paged(link_of: Callable[[int], str | None], count: int = 1) -> Callable[[Req
     return answer
 
 
-def fetch_pages(answer: Callable[[Request], list[Step]], caps: Caps = SMALL) -> tuple[Fetched, int]:
+def fetch_pages(
+    answer: Callable[[Request], list[Step]], caps: Caps = SMALL
+) -> tuple[FetchedData, int]:
     with Loopback(answer) as server:
         return fetch_one(server.url, caps=caps), len(server.requests)
 

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from cds_service.calls.envelope import Authorization
 from cds_service.outbound.transport import new_session
-from cds_service.sources.fetch.client import Access, Fetched, fetch_missing
+from cds_service.sources.fetch.client import Access, FetchedData, fetch_missing
 from tests.fhir_client.loopback import FOREVER, Loopback, Request, Step, bundle, reply
 
 
@@ -47,7 +47,7 @@ def certificate_for(address: str, path: Path) -> Path:
 
 def fetch_over_tls(
     certificate: Path, answer: Callable[[Request], list[Step]], deadline_s: float = 20
-) -> tuple[Fetched, int]:
+) -> tuple[FetchedData, int]:
     """What was fetched, and how many requests the server saw."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from cds_service.calls.envelope import Authorization
-from cds_service.sources.fetch.client import Access, Fetched, fetch_missing
+from cds_service.sources.fetch.client import Access, FetchedData, fetch_missing
 from tests.fhir_server.medplum import FhirServer
 from tests.shared_data import shared_path
 from tests.testing import fhir
@@ -65,12 +65,12 @@ def server(fhir_server: FhirServer) -> Iterator[FhirServer]:
 
 def fetch(
     server: FhirServer, token: str | None = None, patient: str = "ada", **queries: str
-) -> dict[str, Fetched]:
+) -> dict[str, FetchedData]:
     access = Access(server.url, Authorization(token, "patient/*.rs") if token else None)
     return fetch_missing(queries, access, patient, deadline_s=20)
 
 
-def ids(fetched: Fetched) -> list[str]:
+def ids(fetched: FetchedData) -> list[str]:
     """The ids of all resources on all pages, in order."""
     all_ids: list[str] = []
     for page in fetched.pages:

@@ -12,7 +12,7 @@ from typing import Any
 
 from flask.testing import FlaskClient
 
-from cds_service.answer.answering import Answered
+from cds_service.answer.answering import AnsweredCall
 from cds_service.api.asking import ask
 from cds_service.api.parts import Parts
 from cds_service.app import build, make_parts
@@ -26,7 +26,7 @@ class Running:
     parts: Parts
     client: FlaskClient
 
-    def answered(self, request: dict[str, Any]) -> Answered:
+    def answered(self, request: dict[str, Any]) -> AnsweredCall:
         """The pipeline's answer to a request, with the trace that HTTP does not show."""
         return ask(self.parts, json.dumps(request).encode(), self.parts.now())
 

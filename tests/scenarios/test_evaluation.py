@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from cds_service.answer.evaluation import Evaluated, Evaluation
+from cds_service.answer.evaluation import EvaluatedCall, Evaluation
 from cds_service.answer.writing import CardWriter
 from cds_service.cli import main
 from tests.demo.demo_service import demo_app
@@ -34,7 +34,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
     found: list[tuple[Any, ...]] = []
     evaluate = Evaluation.evaluate
 
-    def watched(self: Evaluation, *given: Any) -> Evaluated:
+    def watched(self: Evaluation, *given: Any) -> EvaluatedCall:
         found.append(given)
         return evaluate(self, *given)
 

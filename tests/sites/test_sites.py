@@ -117,7 +117,7 @@ def give_feedback(client: FlaskClient, ehr: Client, tenant: str, card: str) -> N
 
 def counted(client: FlaskClient, site: str | None, rule: str) -> RuleReport:
     parts = client.application.extensions["cds_parts"]
-    parts.records.shown.flush()
+    parts.records.shown_cards.flush()
     parts.records.denominators.flush()
     counts = report(parts.records.database, (), site, services_of(parts.topics))
     return next((row for row in counts.rules if row.id == rule), RuleReport(rule, ""))
@@ -348,7 +348,7 @@ def test_export_and_erasure_cover_one_hospital_only(hospitals: Make, ehr: Client
         (card,) = call(client, ehr, tenant, magnesium(0.55))
         give_feedback(client, ehr, tenant, card["uuid"])
     records = client.application.extensions["cds_parts"].records
-    records.shown.flush()
+    records.shown_cards.flush()
     records.denominators.flush()
     records.upkeep.run_once()
 

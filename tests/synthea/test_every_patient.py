@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from cds_service.answer.answering import Answered
+from cds_service.answer.answering import AnsweredCall
 from cds_service.answer.checking import flaws
 from cds_service.core.facts import Kind, State
 from hooks import TOPIC
@@ -147,7 +147,7 @@ def test_every_patient_is_answered_in_both_services(
     print(f"\n{json.dumps(json.loads(text), indent=2)}")
 
 
-def lost(request: dict[str, Any], answer: Answered) -> list[str]:
+def lost(request: dict[str, Any], answer: AnsweredCall) -> list[str]:
     """Resources of the prefetch that neither became facts nor are named by a problem."""
     record, facts = answer.facts.record, answer.facts
     known = {problem.source.reference for problem in answer.problems}

@@ -9,7 +9,7 @@ from collections import Counter
 import pytest
 
 from cds_service.errors import Unavailable
-from cds_service.trust.used_tokens import Noted, ReplayCheck, UsedTokens
+from cds_service.trust.used_tokens import ReplayCheck, TokenUse, UsedTokens
 
 NOW = 50.0
 
@@ -79,8 +79,8 @@ def test_without_shared_memory_only_the_store_decides_and_without_it_all_are_ref
 @pytest.mark.parametrize("expires", [60, 1e18, 2.0**62, float(10**30)])
 def test_a_token_that_never_ends_is_remembered_too(expires: float) -> None:
     used = UsedTokens(buckets=2)
-    assert used.add("ehr", "a", expires, NOW) is Noted.FIRST
-    assert used.add("ehr", "a", expires, NOW) is Noted.KNOWN
+    assert used.add("ehr", "a", expires, NOW) is TokenUse.FIRST
+    assert used.add("ehr", "a", expires, NOW) is TokenUse.KNOWN
 
 
 def test_only_one_thread_or_process_of_a_host_uses_a_token_first() -> None:
@@ -95,7 +95,7 @@ def test_only_one_thread_or_process_of_a_host_uses_a_token_first() -> None:
 
             def use(firsts: list[str] = firsts) -> None:
                 for token in tokens:
-                    if used.add("ehr", token, 60.0, NOW) is Noted.FIRST:
+                    if used.add("ehr", token, 60.0, NOW) is TokenUse.FIRST:
                         firsts.append(token)
 
             threads = [threading.Thread(target=use) for _ in range(2)]
@@ -113,7 +113,7 @@ def test_only_one_thread_or_process_of_a_host_uses_a_token_first() -> None:
         uses = Counter(pipe.read().splitlines())
 
     assert uses == Counter(tokens)
-    assert used.add("ehr", tokens[0], 60.0, NOW) is Noted.KNOWN
+    assert used.add("ehr", tokens[0], 60.0, NOW) is TokenUse.KNOWN
 
 
 def test_checking_a_used_token_is_fast() -> None:

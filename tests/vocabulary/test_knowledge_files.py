@@ -54,7 +54,7 @@ def test_missing_files_contain_nothing(tmp_path: Path) -> None:
     known = KnowledgeFolder(tmp_path)
     assert (dict(known.analytes), dict(known.references), dict(known.orderables)) == ({}, {}, {})
     assert dict(known.limits()) == {}
-    assert known.vocabularies.conditions.known == frozenset()
+    assert known.vocabularies.conditions.all_concepts == frozenset()
 
 
 @pytest.mark.parametrize(

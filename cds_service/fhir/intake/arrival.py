@@ -42,8 +42,8 @@ class Tally:
 
     ``entries`` counts resources and what should have been one, ``expected`` the resources of the
     types that were asked for, and ``unreadable`` what should have been a resource and is not;
-    ``others`` are the types of the other resources. ``incomplete``: an OperationOutcome says so;
-    ``cut``: a Bundle inside says that it does not contain everything.
+    ``other_types`` are the types of the other resources. ``incomplete``: an OperationOutcome says
+    so; ``cut``: a Bundle inside says that it does not contain everything.
 
     The last three are known once the entries have been read: whether some were ``refused`` because
     they are another patient's, whether some were ``accepted``, and whether the patient was
@@ -56,7 +56,7 @@ class Tally:
     entries: int = 0
     expected: int = 0
     unreadable: int = 0
-    others: set[str] = field(default_factory=set)
+    other_types: set[str] = field(default_factory=set)
     incomplete: bool = False
     cut: bool = False
     warned: bool = False
@@ -67,13 +67,13 @@ class Tally:
     @property
     def only_other_types(self) -> bool:
         """Whether only resources of other types than those asked for arrived."""
-        return bool(self.entries and not self.expected and self.others - {"Specimen"})
+        return bool(self.entries and not self.expected and self.other_types - {"Specimen"})
 
     def not_read(self, kind: Kind) -> list[str]:
         """Types that arrived besides those asked for, may say the same and are not read."""
-        if not self.others or self.only_other_types or KINDS[kind].single:
+        if not self.other_types or self.only_other_types or KINDS[kind].single:
             return []
-        return sorted({name for name in self.others if type_of(name) not in COMPANION_TYPES})
+        return sorted({name for name in self.other_types if type_of(name) not in COMPANION_TYPES})
 
 
 def kind_of(name: str, status: object) -> Kind | None:
@@ -105,7 +105,7 @@ def _availability_on_arrival(delivery: Delivery, tally: Tally) -> Availability:
         return Availability(State.UNAVAILABLE, _ERROR if tally.incomplete else _UNREADABLE)
     if tally.only_other_types:
         alike = KINDS[delivery.kind].not_read  # they say the most, so they are named first
-        types = ", ".join(sorted(tally.others, key=lambda name: (name not in alike, name))[:3])
+        types = ", ".join(sorted(tally.other_types, key=lambda name: (name not in alike, name))[:3])
         return Availability(State.UNAVAILABLE, f"other resources were sent instead: {types}")
     if not tally.expected:
         # Where nothing arrived and something is missing, it is not known that there is none.

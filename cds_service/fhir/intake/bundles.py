@@ -76,7 +76,7 @@ class Intake:
                     place = f"{place} page {index + 1}"
                 tally.pages += 1
                 self._page(delivery, page, place, tally)
-            if tally.others:
+            if tally.other_types:
                 self._note_others(kind, delivery, tally)
         if self.pointing:
             self._note_not_sent()
@@ -120,7 +120,7 @@ class Intake:
 
     def _note_not_sent(self) -> None:
         """Note a problem for each List or plan that refers to something that was not sent."""
-        sent = {
+        sent_references = {
             name
             for entries in self.by_type.values()
             for entry in entries
@@ -134,7 +134,7 @@ class Intake:
         for entry in self.all_of(*POINTERS):
             resource = readable(entry.raw)
             if isinstance(resource, dict):
-                for kind in sorted(pointed_at(resource, sent)):
+                for kind in sorted(pointed_at(resource, sent_references)):
                     about = entry.kind if entry.kind is Kind.STATEMENTS else kind
                     self.problem("not-sent", about.value, NOT_SENT, entry.source)
 
@@ -185,7 +185,7 @@ class Intake:
                 self._unreadable(at, _NO_TYPE)
                 continue
             else:
-                tally.others.add(stated)
+                tally.other_types.add(stated)
             reference = f"{stated}/{head.id}" if head.id else f"{place} entry[{index}]"
             source, url = Source(reference, origin), slot.fullUrl.strip()
             entries = self.by_type.setdefault(r4, [])
@@ -269,7 +269,7 @@ class Intake:
         if r4 in EXPECTED[kind] or (kind is Kind.RESULTS and _holds_results(r4, raw)):
             at.tally.expected += 1
         else:
-            at.tally.others.add(head.resourceType)
+            at.tally.other_types.add(head.resourceType)
         reference = f"{head.resourceType}/{head.id}" if head.id else at.place
         entry = Entry(kind, r4, raw, Source(reference, origin), at.full_url, self._number)
         self.by_type.setdefault(r4, []).append(entry)

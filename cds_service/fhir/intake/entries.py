@@ -42,7 +42,7 @@ class ObservationPage:
             self._slots = read_slots(bytes(self.raw)).entry
         return self._slots[index]
 
-    def whole(self, index: int) -> bytes | Raw:
+    def undecoded(self, index: int) -> bytes | Raw:
         """The raw resource behind a peek."""
         resource = self.entry(index).resource
         assert not isinstance(resource, Missing)  # it was peeked at

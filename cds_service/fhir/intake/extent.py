@@ -53,10 +53,10 @@ def missing_of(bundle: Mapping[str, object], entries: int) -> str:
     """As `shortfall`, from the decoded links, total and meta, and the number of entries."""
     links = []
     for link in items(bundle.get("link")):
-        named = list(_relations(link))
-        if not named and link not in (None, {}, ""):
+        relations = list(_relations(link))
+        if not relations and link not in (None, {}, ""):
             return "its links to further pages cannot be read"
-        links += [Link(name) for name in named]
+        links += [Link(name) for name in relations]
     total = bundle.get("total")
     if isinstance(total, Decimal):  # numbers with a fraction are decoded as Decimal
         total = float(total)

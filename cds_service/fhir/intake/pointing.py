@@ -36,12 +36,12 @@ _ABOUT_THEM = re.compile(
 _DEEPEST = 8  # sections inside sections, actions inside actions
 
 
-def pointed_at(resource: Json, sent: Collection[str]) -> frozenset[Kind]:
+def pointed_at(resource: Json, sent_references: Collection[str]) -> frozenset[Kind]:
     """The kinds of data of which a resource names something that was not sent.
 
-    ``sent`` are the addresses of the entries that were sent (``Type/id``, ``fullUrl``). Anything
-    inside the resource (contained, or the product of a planned activity) counts as not sent. A
-    reference that does not say which type it points at may mean any of them.
+    ``sent_references`` are the addresses of the entries that were sent (``Type/id``, ``fullUrl``).
+    Anything inside the resource (contained, or the product of a planned activity) counts as not
+    sent. A reference that does not say which type it points at may mean any of them.
     """
     kind = r4_type(text(resource.get("resourceType")))
     if not _ENDED.isdisjoint(status_words(resource.get("status"))):
@@ -54,7 +54,7 @@ def pointed_at(resource: Json, sent: Collection[str]) -> frozenset[Kind]:
             kinds |= _possible_kinds(named)
         elif target.startswith("#"):
             kinds |= _contained(resource, target)
-        elif not _was_sent(target, sent):
+        elif not _was_sent(target, sent_references):
             kinds |= _kinds_of(target, named)
     return frozenset(kinds)
 
@@ -95,10 +95,10 @@ def _targets(kind: str, resource: Json) -> Iterator[tuple[str, str]]:
                 continue
             yield _target(part(activity, "reference")), ""
             yield _target(part(activity, "plannedActivityReference")), ""
-            asked = text(part(detail, "kind"))
-            named = (part(detail, "productCodeableConcept"), part(detail, "productReference"))
-            has_product = any(product is not None for product in named)
-            if asked == "MedicationRequest" or (has_product and not asked):
+            detail_kind = text(part(detail, "kind"))
+            products = (part(detail, "productCodeableConcept"), part(detail, "productReference"))
+            has_product = any(product is not None for product in products)
+            if detail_kind == "MedicationRequest" or (has_product and not detail_kind):
                 yield _PRODUCT, ""
     else:
         yield from _nested(resource, "action", "resource", 0)
@@ -122,9 +122,11 @@ def _contained(resource: Json, target: str) -> set[Kind]:
     return set(_POINTED)
 
 
-def _was_sent(target: str, sent: Collection[str]) -> bool:
+def _was_sent(target: str, sent_references: Collection[str]) -> bool:
     plain = target.partition("/_history/")[0]
-    return not plain or plain in sent or "/".join(plain.split("/")[-2:]) in sent
+    return (
+        not plain or plain in sent_references or "/".join(plain.split("/")[-2:]) in sent_references
+    )
 
 
 def _kinds_of(target: str, named: str) -> set[Kind]:

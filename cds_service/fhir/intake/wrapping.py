@@ -26,8 +26,8 @@ def unwrapped(raw: bytes | Raw) -> bytes | None:
         return None
     if "resourceType" in members:
         return None
-    found = [inner for value in members.values() if (inner := _resource(bytes(value)))]
-    return found[0] if len(found) == 1 else None
+    resources = [inner for value in members.values() if (inner := _resource(bytes(value)))]
+    return resources[0] if len(resources) == 1 else None
 
 
 def address_of(raw: bytes | Raw) -> str:

@@ -68,7 +68,7 @@ class Acceptance:
 
     def unusable(self, kind: str, reason: str, peek: Peek, about: str, source: Source) -> None:
         """Note that a result cannot be used."""
-        when = read_when(self._opener.stated(peek), self._opener.zone)
+        when = read_when(self._opener.effective_time(peek), self._opener.zone)
         self._intake.problems.append(Problem(kind, about, reason, source, when, is_critical(peek)))
 
     def unnamed(self, where: ObservationPage | Entry, index: int) -> None:
@@ -105,7 +105,7 @@ class Acceptance:
         code = peek.code
         if peek.status in SILENT or isinstance(code, Missing) or not meaning.analytes:
             return
-        if self._book.of_blood(bytes(code)):
+        if self._book.is_of_blood(bytes(code)):
             reason = "its specimen is not the one that its code names"
             self.unusable("specimen", reason, peek, meaning.about, source_of(where, index))
 

@@ -137,12 +137,12 @@ class Codebook:
         def meaning(code: bytes) -> Meaning:
             found = known.get(code)
             if found is None:
-                found = known[code] = self._remembered(code)
+                found = known[code] = self._cached_meaning(code)
             return found
 
         return meaning
 
-    def _remembered(self, code: bytes) -> Meaning:
+    def _cached_meaning(self, code: bytes) -> Meaning:
         """From call to call a code is known only by its digest: it may contain personal text."""
         name = digest(code)
         found = self._known.get(name)
@@ -166,22 +166,22 @@ class Codebook:
         """Whether one of the spellings is a unit of any analyte."""
         return not self._units.isdisjoint(units)
 
-    def mentioned(self, words: Sequence[str]) -> set[str]:
+    def analytes_in(self, words: Sequence[str]) -> set[str]:
         """The analytes named in free text; none once the call's text budget is used up."""
         try:
-            named = self._vocabulary.concepts((), words) | self._vocabulary.mentions((), words)
+            concepts = self._vocabulary.concepts((), words) | self._vocabulary.mentions((), words)
         except TooMuchTextError:
             return set()
-        return {key for key in named if key in self.analytes}
+        return {key for key in concepts if key in self.analytes}
 
-    def of_blood(self, code: bytes) -> bool:
+    def is_of_blood(self, code: bytes) -> bool:
         """Whether a code says that blood was measured: a listed LOINC code, or words."""
         value = readable(code)
-        return self._of_blood(codings(value), all_words(value))
+        return self._is_of_blood(codings(value), all_words(value))
 
-    def _of_blood(self, coded: Sequence[Coding], words: Sequence[str]) -> bool:
-        listed = [coding for coding in coded if normal_system(coding.system) == LOINC]
-        return self._vocabulary.lists(listed) or names_blood(words)
+    def _is_of_blood(self, coded: Sequence[Coding], words: Sequence[str]) -> bool:
+        loinc_codings = [coding for coding in coded if normal_system(coding.system) == LOINC]
+        return self._vocabulary.lists(loinc_codings) or names_blood(words)
 
     def _read(self, code: bytes) -> Meaning:
         value = readable(code)
@@ -196,11 +196,11 @@ class Codebook:
             None,
         )
         panels = frozenset(key for key in concepts if key.startswith(PANEL))
-        named = [*words, *(coding.display for coding in coded if coding.display)]
+        names = [*words, *(coding.display for coding in coded if coding.display)]
         if not analytes and (instead := self._substitute(concepts)):
             return instead
         other_specimen = names_other_specimen(
-            named, any(analyte.key in self._in_units for analyte in analytes)
+            names, any(analyte.key in self._in_units for analyte in analytes)
         )
         if other_specimen and observed is None:  # a test for a condition may use urine
             return self._of_other_specimen(coded, analytes)
@@ -209,7 +209,7 @@ class Codebook:
         methods = self._observing.methods
         method = next((methods[concept] for concept in methods if concept in concepts), "")
         by_words = bool(analytes) and _has_loinc(coded) and not self._vocabulary.lists(coded)
-        any_specimen = bool(analytes or panels) and not self._of_blood(coded, named)
+        any_specimen = bool(analytes or panels) and not self._is_of_blood(coded, names)
         return Meaning(
             analytes, method, observed, panels, by_words=by_words, any_specimen=any_specimen
         )

@@ -176,13 +176,15 @@ def read_reason(item: Item, library: Library, vocabulary: Vocabulary) -> Reason:
     pointers = [pointer for pointer in items(referred) if pointer not in (None, {}, "")]
     if not codes and not pointers:
         return _NO_REASON
-    given = bool(codings(codes) or texts(codes) or pointers)
+    has_reason = bool(codings(codes) or texts(codes) or pointers)
     concepts: set[str] = set()
     words: list[str] = []
     for code in codes:
         concepts |= vocabulary.concepts(codings(code), texts(code))
         words += all_words(code)
-        given = given or not isinstance(code, dict) or bool(set(code) - {"coding", "text"})
+        has_reason = (
+            has_reason or not isinstance(code, dict) or bool(set(code) - {"coding", "text"})
+        )
     for pointer in pointers:
         target = library.resolve(pointer, item)
         code = part(target, "code")
@@ -190,7 +192,7 @@ def read_reason(item: Item, library: Library, vocabulary: Vocabulary) -> Reason:
         labels = (*texts(code), shown) if shown else texts(code)
         concepts |= vocabulary.concepts(codings(code), labels)
         words += [*all_words(code), *([shown] if shown else [])]
-    return Reason(given, frozenset(concepts), "; ".join(dict.fromkeys(words)).lower())
+    return Reason(has_reason, frozenset(concepts), "; ".join(dict.fromkeys(words)).lower())
 
 
 def read_encounter(library: Library, vocabulary: Vocabulary, encounter_id: str | None) -> Reason:

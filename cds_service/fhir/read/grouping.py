@@ -81,28 +81,28 @@ class Grouping:
         unread = meaning is UNREAD or meaning is TOO_MUCH
         other_specimen = other_specimen or meaning.other_specimen
         parent = Row(peek, NOTHING if unread else meaning, where, index)
-        found = list(self._components(parent)) + list(self._contained(parent))
+        rows = list(self._components(parent)) + list(self._contained(parent))
         if peek.status == WITHDRAWN:
             self._rows.append(parent)  # it withdraws others with its id
             return
         if other_specimen:
-            for row in (parent, *found):
+            for row in (parent, *rows):
                 self._acceptance.other_specimen(row.peek, row.meaning, where, index)
             return
         counts = meaning is not NOTHING and not unread
         if counts and peek.valueQuantity is UNSET:
-            inside = {analyte.key for row in found for analyte in row.meaning.analytes}
+            inside = {analyte.key for row in rows for analyte in row.meaning.analytes}
             analytes = tuple(analyte for analyte in meaning.analytes if analyte.key not in inside)
             parent.meaning = meaning = meaning.only(analytes)
             counts = bool(analytes or meaning.panels or meaning.observed)
-        if not found and not counts:
+        if not rows and not counts:
             if meaning is UNREAD and peek.valueQuantity is not UNSET:
                 self._acceptance.unnamed(where, index)
             return
-        about = meaning if counts else found[0].meaning
+        about = meaning if counts else rows[0].meaning
         if self._acceptance.usable(peek, about, where, index):
             self._rows.append(parent)
-            self.inner.extend(found)
+            self.inner.extend(rows)
 
     def take_report(self, peek: Peek, where: ObservationPage | Entry, index: int) -> None:
         """A DiagnosticReport with the results contained in it."""
@@ -116,13 +116,13 @@ class Grouping:
                 self._acceptance.refuse(where.kind, refusal, source_of(where, index))
                 return
         parent = Row(peek, NOTHING, where, index)
-        found = list(self._of_blood(self._contained(parent), peek, parent))
+        rows = list(self._of_blood(self._contained(parent), peek, parent))
         if peek.status == WITHDRAWN:
             self._rows.append(parent)
-        elif found:
-            if self._acceptance.usable(peek, found[0].meaning, where, index):
+        elif rows:
+            if self._acceptance.usable(peek, rows[0].meaning, where, index):
                 self._rows.append(parent)
-                self.inner.extend(found)
+                self.inner.extend(rows)
         elif peek.status not in SILENT:
             self.reports.append(parent)
 
@@ -163,8 +163,8 @@ class Grouping:
             reason = "its components are nested too deeply to be read"
             self._intake.problem("unreadable", parent.where.kind.value, reason, parent.source)
             return
-        found = self._components(Row(peek, NOTHING, parent.where, parent.index), depth + 1)
-        yield from self._of_blood(found, peek, parent)
+        rows = self._components(Row(peek, NOTHING, parent.where, parent.index), depth + 1)
+        yield from self._of_blood(rows, peek, parent)
 
     def _contained(self, parent: Row) -> Iterator[Row]:
         unreadable = "what is contained in it cannot be read"
@@ -198,14 +198,14 @@ class Grouping:
                 self._acceptance.refuse(parent.where.kind, refusal, parent.source)
                 continue
             row = self._inside(peek, parent, raw)
-            found = [] if row is None else [row]
+            rows = [] if row is None else [row]
             if peek.component is not UNSET:
-                found += self._components(Row(peek, NOTHING, parent.where, parent.index))
-            for result in self._of_blood(found, peek, parent):
+                rows += self._components(Row(peek, NOTHING, parent.where, parent.index))
+            for result in self._of_blood(rows, peek, parent):
                 if self._acceptance.usable(peek, result.meaning, parent.where, parent.index):
                     yield result
 
-    def _of_blood(self, found: Iterable[Row], holder: Peek, parent: Row) -> Iterator[Row]:
+    def _of_blood(self, rows: Iterable[Row], holder: Peek, parent: Row) -> Iterator[Row]:
         """The results inside ``holder``; none if its specimen is not blood.
 
         `Acceptance.other_specimen` notes those of another specimen.
@@ -220,7 +220,7 @@ class Grouping:
             holder.comment = seen.comment  # what is said of the sample
         if not other_specimen and not isinstance(code, Missing):
             other_specimen = self._book.meaning(bytes(code)).other_specimen
-        for row in found:
+        for row in rows:
             if other_specimen:
                 self._acceptance.other_specimen(row.peek, row.meaning, parent.where, parent.index)
             else:

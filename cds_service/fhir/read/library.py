@@ -201,9 +201,9 @@ class Library:
 
     def raw(self, target: str) -> bytes | None:
         """The undecoded resource with this ``Type/id``."""
-        for found in self._candidates(target):
-            if found.source.reference == target:
-                return bytes(found.raw)
+        for candidate in self._candidates(target):
+            if candidate.source.reference == target:
+                return bytes(candidate.raw)
         return None
 
     def resolve(self, pointer: object, owner: Item, *types: str) -> Resource | None:

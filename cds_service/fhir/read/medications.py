@@ -255,8 +255,8 @@ def _product(
     if not words and not coded and shown:
         words = [shown]
     if words or coded:  # a form alone does not name a medication
-        named = (*words, *(coding.display for coding in coded if coding.display))
-        words += [f"{named[0]} {form}" if named else form
+        names = (*words, *(coding.display for coding in coded if coding.display))
+        words += [f"{names[0]} {form}" if names else form
                  for form in all_words(part(medication, "form"))]  # fmt: skip
     anything = bool(words or coded)
     if not stated and anything:
@@ -291,9 +291,9 @@ def _nearby(item: Item, medication: object) -> list[object]:
 def _from_names(names: tuple[str, ...]) -> tuple[Ingredient, ...]:
     """The strengths in the first of these names that has any."""
     for name in names:
-        found = ingredients_of(name)
-        if found:
-            return found
+        ingredients = ingredients_of(name)
+        if ingredients:
+            return ingredients
     return ()
 
 

@@ -48,14 +48,14 @@ class Expected(Struct, frozen=True):
 
 
 def read_value(
-    peek: Peek, whole: Callable[[], bytes | Raw], expected: Expected
+    peek: Peek, undecoded: Callable[[], bytes | Raw], expected: Expected
 ) -> Result | Problem:
     """The result of a peeked-at Observation, or why it cannot be used. Raises nothing.
 
-    ``whole`` gives the undecoded resource; it is called only if there is no quantity.
+    ``undecoded`` gives the undecoded resource; it is called only if there is no quantity.
     """
     try:
-        return _result(peek, whole, expected)
+        return _result(peek, undecoded, expected)
     except Unusable as why:
         kind, reason = why.kind, why.reason
     except UNREADABLE:
@@ -70,11 +70,11 @@ def read_value(
     )
 
 
-def _result(peek: Peek, whole: Callable[[], bytes | Raw], expected: Expected) -> Result:
+def _result(peek: Peek, undecoded: Callable[[], bytes | Raw], expected: Expected) -> Result:
     if not isinstance(peek.dataAbsentReason, Missing) and bytes(peek.dataAbsentReason) != b"null":
         raise Unusable("no-value", "the laboratory gave no value (dataAbsentReason)")
     if isinstance(peek.valueQuantity, Missing) or bytes(peek.valueQuantity) == b"null":
-        raise _why_no_quantity(whole())
+        raise _why_no_quantity(undecoded())
     analyte, moment = expected.analyte, expected.moment
     quantity = _quantity(peek.valueQuantity)
     written = "" if isinstance(quantity.value, Missing) else bytes(quantity.value).decode()
@@ -108,8 +108,8 @@ def _result(peek: Peek, whole: Callable[[], bytes | Raw], expected: Expected) ->
     )
 
 
-def _why_no_quantity(whole: bytes | Raw) -> Unusable:
-    members = {name for name, value in read_members(whole).items() if bytes(value) != b"null"}
+def _why_no_quantity(resource: bytes | Raw) -> Unusable:
+    members = {name for name, value in read_members(resource).items() if bytes(value) != b"null"}
     for name, words in _NOT_NUMBERS.items():
         if name in members:
             return Unusable("not-a-number", f"its value is {words}, not a number with a unit")

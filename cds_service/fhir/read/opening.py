@@ -46,11 +46,11 @@ class Row(msgspec.Struct, eq=False, gc=False):
     def source(self) -> Source:
         return source_of(self.where, self.index)
 
-    def whole(self) -> bytes | Raw:
+    def undecoded(self) -> bytes | Raw:
         """The undecoded resource, or the undecoded component."""
         if self.inner is not None:
             return self.inner
-        return self.where.raw if isinstance(self.where, Entry) else self.where.whole(self.index)
+        return self.where.raw if isinstance(self.where, Entry) else self.where.undecoded(self.index)
 
     # The properties of a `Version`, for `current`.
 
@@ -103,11 +103,11 @@ class Opener:
         self._as_of = as_of
         self._age = age
         self.zone = zone_of(as_of)
-        self.used: dict[str, Row] = {}  # the rows behind facts, by reference
+        self.rows_used: dict[str, Row] = {}  # the rows behind facts, by reference
 
     def candidate(self, analyte: Analyte, row: Row) -> Candidate:
         """A dated row, not read yet."""
-        moment = moment_at(row.when, self.stated(row.peek), self.zone)
+        moment = moment_at(row.when, self.effective_time(row.peek), self.zone)
         answer = self._future if moment.after(self._as_of) else self._read
         read = partial(answer, row, analyte, moment)
         return Candidate(moment.when, moment.day, moment.day_only, read)
@@ -121,7 +121,7 @@ class Opener:
         source = row.source if other_specimen else self.use(row)
         preliminary = row.peek.status == "preliminary"
         expected = Expected(analyte, moment, source, preliminary, row.meaning.method, self._age)
-        value = read_value(row.peek, row.whole, expected)
+        value = read_value(row.peek, row.undecoded, expected)
         if not other_specimen:
             return value
         return Problem(
@@ -158,10 +158,10 @@ class Opener:
     def use(self, row: Row) -> Source:
         """The source of a row that becomes a fact."""
         source = row.source
-        self.used.setdefault(source.reference, row)
+        self.rows_used.setdefault(source.reference, row)
         return source
 
-    def stated(self, peek: Peek) -> str | None:
+    def effective_time(self, peek: Peek) -> str | None:
         """The time of a result, as written; for a period its end, else its start."""
         if peek.effectiveDateTime is not None:
             return peek.effectiveDateTime
@@ -185,7 +185,7 @@ def _not_blood_by(row: Row, any_specimen: bool) -> bool:
     while row.parent is not None:
         row = row.parent
     try:
-        members = read_members(row.whole())
+        members = read_members(row.undecoded())
     except UNREADABLE:
         return False
     names = ("category", "method") if any_specimen else ("method",)

@@ -39,7 +39,7 @@ from cds_service.fhir.values.moments import read_moment, zone_of
 from cds_service.fhir.values.versions import to_r4
 from cds_service.terminology.vocabulary import Vocabulary
 
-PLACE = "context.draftOrders"
+DRAFTS_ORIGIN = "context.draftOrders"
 _NOT_ACTIVE = frozenset(
     {"draft", "on-hold", "revoked", "completed", "entered-in-error", "cancelled", "stopped"}
 )
@@ -50,7 +50,7 @@ _ORDERS_NOTHING = frozenset(
 _ORDER_TYPES = KINDS[Kind.ORDERS].types
 # Types that may be among signed orders but order nothing themselves.
 _NO_ORDERS = COMPANION_TYPES | {"Task"}
-ABOUT = "draft orders"
+DRAFT_ORDERS = "draft orders"
 
 
 def read_orders(
@@ -85,20 +85,20 @@ def read_order(
 ) -> Order:
     """One order; ``covers`` is empty for kinds of order that no rule knows."""
     data = item.data
-    asked = [concept for concept in items(data.get("code")) if concept is not None]
+    codes = [concept for concept in items(data.get("code")) if concept is not None]
     covers: set[str] = set()
     if data.get("resourceType") == "ServiceRequest":
-        for concept in asked:
+        for concept in codes:
             covers |= orders.concepts(codings(concept), texts(concept))
     moment = read_moment(data.get("authoredOn"), zone_of(as_of))
     return Order(
         covers=frozenset(covers),
-        name="; ".join(filter(None, (label(concept) for concept in asked))),
+        name="; ".join(filter(None, (label(concept) for concept in codes))),
         source=item.source,
         draft=draft,
         when=None if moment is None else moment.when,
         reason=read_reason(item, library, reasons),
-        named=bool(codings(asked) or texts(asked)),
+        named=bool(codings(codes) or texts(codes)),
         selected=selected,
         signed=signed,
     )
@@ -122,20 +122,19 @@ def take_drafts(bundle: object, selections: Sequence[str] | None, intake: Intake
     Raises TooLarge where it has too many entries.
     """
     drafts: list[Item] = []
-    for place, full_url, resource in _entries(bundle, PLACE, intake, 0):
+    for place, full_url, resource in _entries(bundle, DRAFTS_ORIGIN, intake, 0):
         reason = _why_no_order(resource)
         if reason:
-            if resource not in (None, {}) or place != PLACE:
-                intake.problem("unreadable", ABOUT, reason, Source(place, PLACE))
+            if resource not in (None, {}) or place != DRAFTS_ORIGIN:
+                intake.problem("unreadable", DRAFT_ORDERS, reason, Source(place, DRAFTS_ORIGIN))
             continue
         assert isinstance(resource, dict)  # it has a type
         data = to_r4(resource)
         name = identifier_of(resource)
         reference = f"{text(resource['resourceType'])}/{name}" if name else place
         kind = Kind.MEDICATIONS if data["resourceType"] == "MedicationRequest" else Kind.ORDERS
-        drafts.append(
-            Item(data, Source(reference, PLACE), kind, full_url, -1, encoded(resource), True)
-        )
+        source = Source(reference, DRAFTS_ORIGIN)
+        drafts.append(Item(data, source, kind, full_url, -1, encoded(resource), True))
     return DraftOrders(drafts, None if selections is None else tuple(selections))
 
 
@@ -213,7 +212,7 @@ def _nested(
 
 
 def read_drafts(
-    sent: DraftOrders,
+    draft_orders: DraftOrders,
     library: Library,
     words: DrugVocabularies,
     orders: Vocabulary,
@@ -225,23 +224,23 @@ def read_drafts(
     A draft that forbids something (``doNotPerform``) is left out.
     """
     medications: list[Medication] = []
-    others: list[Order] = []
+    other_orders: list[Order] = []
     by_name: dict[str, set[str]] = {}
-    selections = sent.selections or ()
+    selections = draft_orders.selections or ()
     for target in selections:
         for name in _spellings(target.strip()):
             by_name.setdefault(name, set()).add(target)
     resolved: set[str] = set()
-    for item in sent.items:
+    for item in draft_orders.items:
         kind = text(item.data.get("resourceType"))
         if kind not in ORDERED:
-            if sent.selections is None and kind not in _NO_ORDERS:
+            if draft_orders.selections is None and kind not in _NO_ORDERS:
                 reason = f"{kind} is not read as an order"
-                library.problem("unreadable", ABOUT, reason, item.source)
+                library.problem("unreadable", DRAFT_ORDERS, reason, item.source)
             continue
         picked = set().union(*(by_name.get(name, ()) for name in _names(item)))
         resolved |= picked
-        judged = bool(picked) or sent.selections is None
+        judged = bool(picked) or draft_orders.selections is None
         status = set(status_words(item.data.get("status")))
         if not library.belongs_to_patient(item) or _ORDERS_NOTHING & status or _forbidden(item):
             continue
@@ -253,7 +252,7 @@ def read_drafts(
                     read_medication,
                     item, library, words, as_of,
                     taking=Taking.DRAFT, selected=judged, signed=signed,
-                    complete=sent.selections is None,
+                    complete=draft_orders.selections is None,
                 ),
             )  # fmt: skip
             if medication is not None:
@@ -268,11 +267,13 @@ def read_drafts(
                 ),
             )  # fmt: skip
             if order is not None:
-                others.append(order)
+                other_orders.append(order)
     for target in sorted({selection for selection in selections if selection.strip()} - resolved):
         reason = "a selection names no draft order"
-        library.problem("unresolved-selection", ABOUT, reason, Source(target, "context.selections"))
-    return Drafts(tuple(medications), tuple(others))
+        library.problem(
+            "unresolved-selection", DRAFT_ORDERS, reason, Source(target, "context.selections")
+        )
+    return Drafts(tuple(medications), tuple(other_orders))
 
 
 def _names(item: Item) -> set[str]:

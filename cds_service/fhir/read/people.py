@@ -37,7 +37,7 @@ def find_patient(intake: Intake, patient_id: str) -> tuple[Item | None, list[str
     matching: list[Item] = []
     nameless: list[Item] = []
     urns: set[str] = set()
-    others: set[str] = set()
+    other_urns: set[str] = set()
     for entry in intake.all_of("Patient"):
         data = readable(entry.raw)
         if not isinstance(data, dict):
@@ -50,13 +50,13 @@ def find_patient(intake: Intake, patient_id: str) -> tuple[Item | None, list[str
             matching.append(item)
             urns.add(entry.full_url)
         else:
-            others.add(entry.full_url)
+            other_urns.add(entry.full_url)
             intake.problem("wrong-patient", entry.kind.value, "it is another patient", entry.source)
     if not matching and len(nameless) == 1 and nameless[0].kind is Kind.PATIENT:
         matching = nameless
     # Other addresses contain the patient's id; a urn shared by two patients identifies neither.
-    named = sorted(urn for urn in urns - others if urn.startswith("urn:"))
-    return (matching[0] if matching else None), named
+    own_urns = sorted(urn for urn in urns - other_urns if urn.startswith("urn:"))
+    return (matching[0] if matching else None), own_urns
 
 
 def read_patient(item: Item | None, intake: Intake, as_of: datetime) -> Patient:

@@ -78,7 +78,7 @@ class Reader:
         results = Results(intake, self._book, subjects, as_of, age)
         words = DrugVocabularies(known.medications, known.conditions)
         conditions = read_conditions(library, known.conditions, as_of)
-        conditions = (*conditions, *results.stated)
+        conditions = (*conditions, *results.stated_conditions)
         medications = read_medications(library, words, as_of)
         orders = read_orders(library, known.orders, known.conditions, as_of)
         allergies = read_allergies(library, known.allergies)

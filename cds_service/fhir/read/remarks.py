@@ -118,13 +118,13 @@ def remarks_on(peek: Peek) -> tuple[str, ...]:
         return ()
     readings = [(raw, _words_of(raw)) for raw in stated if not isinstance(raw, Missing)]
     lower = _plain(" ".join(words for _, words in readings))
-    found = [kind for kind, roots in _REMARKS if any(_is_stated(root, lower) for root in roots)]
-    if "haemolysed" not in found:
+    kinds = [kind for kind, roots in _REMARKS if any(_is_stated(root, lower) for root in roots)]
+    if "haemolysed" not in kinds:
         # "H" in an interpretation is a high result, never an index of haemolysis.
         free = _plain(" ".join(words for raw, words in readings if raw is not peek.interpretation))
         if _INDEX.search(free):
-            found.insert(0, "haemolysed")
-    return tuple(found)
+            kinds.insert(0, "haemolysed")
+    return tuple(kinds)
 
 
 def _plain(words: str) -> str:

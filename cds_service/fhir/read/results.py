@@ -13,7 +13,7 @@ from functools import partial
 
 from msgspec import UNSET
 
-from cds_service.core.facts import Condition, Kind, Performed, Problem
+from cds_service.core.facts import Condition, Kind, PerformedPanel, Problem
 from cds_service.core.observing import ObservedCondition
 from cds_service.core.series import Series
 from cds_service.fhir.intake.bundles import Intake
@@ -23,7 +23,7 @@ from cds_service.fhir.read.acceptance import COUNTS, WITHDRAWN, Acceptance
 from cds_service.fhir.read.codebook import NOTHING, OTHER_SPECIMEN, TOO_MUCH, UNREAD, Codebook
 from cds_service.fhir.read.grouping import Grouping
 from cds_service.fhir.read.opening import Opener, Row, source_of
-from cds_service.fhir.read.stated import Stated
+from cds_service.fhir.read.stated import StatedCondition
 from cds_service.fhir.read.subjects import Subjects
 from cds_service.fhir.read.superseding import current
 from cds_service.fhir.read.unread_reports import UnreadReports
@@ -33,7 +33,8 @@ from cds_service.fhir.values.peeks import Missing, Peek, read_peek
 
 
 class Results:
-    """All Observations of one call: ``series`` by analyte, panels ``performed``, ``stated``.
+    """All Observations of one call: results by analyte (``series``), panels that were ``performed``
+    and conditions (``stated_conditions``).
 
     ``age`` is the patient's age in years, because laboratories give ranges by age.
     """
@@ -56,10 +57,10 @@ class Results:
         self._grouping = Grouping(acceptance, intake, book, subjects, self._rows)
         self._dated: defaultdict[str, list[Row]] = defaultdict(list)
         self._undated: dict[str, list[Problem]] = {}
-        self._stated: dict[ObservedCondition, Stated] = {}
+        self._statements: dict[ObservedCondition, StatedCondition] = {}
         self.refused = acceptance.refused
         self.accepted: dict[Kind, int] = dict.fromkeys(Kind, 0)
-        self.performed: list[Performed] = []
+        self.performed: list[PerformedPanel] = []
         for page in intake.pages:
             self._take(page.peeks, page)
         # Resources on a page that are not Observations are among the entries too.
@@ -79,18 +80,18 @@ class Results:
         }
 
     @property
-    def stated(self) -> tuple[Condition, ...]:
+    def stated_conditions(self) -> tuple[Condition, ...]:
         """The conditions that hold according to the newest statement about each."""
         return tuple(
             statement.condition
-            for statement in self._stated.values()
+            for statement in self._statements.values()
             if statement.condition is not None
         )
 
     def raw(self, reference: str) -> bytes | None:
         """The undecoded Observation behind a result's source."""
-        row = self._opener.used.get(reference)
-        return None if row is None else bytes(row.whole())
+        row = self._opener.rows_used.get(reference)
+        return None if row is None else bytes(row.undecoded())
 
     # --- choosing --------------------------------------------------------------------
 
@@ -177,10 +178,10 @@ class Results:
                 continue
             stated = peek.effectiveDateTime
             if stated is None:
-                stated = opener.stated(peek)
+                stated = opener.effective_time(peek)
             when = read_when(stated, opener.zone)
             if meaning.observed is not None:
-                self._take_stated(meaning.observed, row, read_moment(stated, opener.zone))
+                self._take_statement(meaning.observed, row, read_moment(stated, opener.zone))
             if meaning.panels and peek.status != "preliminary":
                 self._take_panel(row, read_moment(stated, opener.zone))
             for analyte in meaning.analytes:
@@ -195,9 +196,9 @@ class Results:
     def _take_panel(self, row: Row, moment: Moment | None) -> None:
         if moment is not None and not moment.after(self._as_of) and _was_performed(row.peek):
             source = self._opener.use(row)
-            self.performed.append(Performed(row.meaning.panels, moment.day, source))
+            self.performed.append(PerformedPanel(row.meaning.panels, moment.day, source))
 
-    def _take_stated(self, observed: ObservedCondition, row: Row, moment: Moment | None) -> None:
+    def _take_statement(self, observed: ObservedCondition, row: Row, moment: Moment | None) -> None:
         if row.peek.status == "preliminary":
             return
         kind = reason = ""
@@ -206,18 +207,18 @@ class Results:
         elif moment.after(self._as_of):
             kind, reason = "future", "its date is in the future"
         else:
-            whole = readable(row.whole())
+            whole = readable(row.undecoded())
             source = self._opener.use(row)
             due = part(whole, "valueDateTime")
             value = part(whole, "valueCodeableConcept") or part(whole, "valueString")
-            stated = self._stated.get(observed)
+            stated = self._statements.get(observed)
             if stated is None:
-                stated = self._stated[observed] = Stated(observed, self._as_of)
+                stated = self._statements[observed] = StatedCondition(observed, self._as_of)
             if due is not None:
-                taken = stated.take_due(due, moment, source)
+                understood = stated.take_due(due, moment, source)
             else:
-                taken = stated.take(value, moment, source)
-            if not taken:
+                understood = stated.take(value, moment, source)
+            if not understood:
                 kind, reason = "no-value", "it has no known answer"
         if kind:
             self._intake.problem(kind, observed.key, reason, row.source)

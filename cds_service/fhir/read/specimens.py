@@ -91,32 +91,32 @@ def names_another_specimen(stated: Sequence[object]) -> bool:
     )
 
 
-def of_another_specimen(peek: Peek, sent: Mapping[str, object]) -> bool:
+def of_another_specimen(peek: Peek, specimens: Mapping[str, object]) -> bool:
     """Whether specimen or bodySite say, by name or type, that it was something other than blood.
 
-    ``sent`` are the call's Specimen resources, by address.
+    ``specimens`` are the call's Specimen resources, by address.
     """
     site = b"" if isinstance(peek.bodySite, Missing) else bytes(peek.bodySite)
     raw = b"" if isinstance(peek.specimen, Missing) else bytes(peek.specimen)
     phrases: list[str] = []
     if site:
         phrases += _named(readable(site))
-    if b'"display"' in raw or b'"#' in raw or b'"type"' in raw or sent:
+    if b'"display"' in raw or b'"#' in raw or b'"type"' in raw or specimens:
         # Mostly it is only a reference to a resource that was not sent.
         for pointer in items(readable(raw)):
-            phrases += _words_of(pointer, peek, sent)
+            phrases += _words_of(pointer, peek, specimens)
     words = " ".join(phrases).lower()
     return bool(_OTHER_SPECIMENS.search(words)) and not _OF_BLOOD.search(words)
 
 
-def remark_of(peek: Peek, sent: Mapping[str, object]) -> str:
+def remark_of(peek: Peek, specimens: Mapping[str, object]) -> str:
     """The condition of a sample and notes on it, in words; empty where there are none."""
     raw = b"" if isinstance(peek.specimen, Missing) else bytes(peek.specimen)
-    if not sent and b'"#' not in raw:
+    if not specimens and b'"#' not in raw:
         return ""
     statements: list[str] = []
     for pointer in items(readable(raw)):
-        for specimen in _resources(pointer, peek, sent):
+        for specimen in _resources(pointer, peek, specimens):
             for state in items(part(specimen, "condition")):
                 statements += [
                     _CONDITIONS.get(coding.code.upper(), "") for coding in codings(state)
@@ -130,12 +130,12 @@ _CONDITIONS = {"HEM": "haemolysed", "CLOT": "clotted", "CON": "contaminated"}
 """Conditions of a specimen, HL7 table 0493."""
 
 
-def _resources(pointer: object, peek: Peek, sent: Mapping[str, object]) -> list[object]:
+def _resources(pointer: object, peek: Peek, specimens: Mapping[str, object]) -> list[object]:
     """The Specimen resources that a reference points at."""
     target = text(part(pointer, "reference"))
     if not target.startswith("#"):
-        found = sent.get(target) or sent.get("/".join(target.split("/")[-2:]))
-        return [] if found is None else [found]
+        specimen = specimens.get(target) or specimens.get("/".join(target.split("/")[-2:]))
+        return [] if specimen is None else [specimen]
     return [
         resource
         for resource in items(readable(peek.contained))
@@ -143,10 +143,10 @@ def _resources(pointer: object, peek: Peek, sent: Mapping[str, object]) -> list[
     ]
 
 
-def _words_of(pointer: object, peek: Peek, sent: Mapping[str, object]) -> list[str]:
+def _words_of(pointer: object, peek: Peek, specimens: Mapping[str, object]) -> list[str]:
     """What a Reference to a Specimen says it is, in words, as `_named` gives them."""
     kinds = [part(pointer, "type")]
-    kinds += [part(specimen, "type") for specimen in _resources(pointer, peek, sent)]
+    kinds += [part(specimen, "type") for specimen in _resources(pointer, peek, specimens)]
     shown = text(part(pointer, "display"))
     phrases = [shown, "fluid" if shown.upper() in _TABLE_0487 else ""]
     for kind in kinds:
@@ -159,7 +159,7 @@ def _named(kind: object) -> list[str]:
     phrases = list(all_words(kind))
     for coding in codings(kind):
         coded = coding.code.strip().upper()
-        listed = _URINE_OR_FLUID if normal_system(coding.system) == SNOMED else _TABLE_0487
-        if coded in listed:
+        other_codes = _URINE_OR_FLUID if normal_system(coding.system) == SNOMED else _TABLE_0487
+        if coded in other_codes:
             phrases.append("fluid")
     return phrases

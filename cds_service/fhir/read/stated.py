@@ -10,7 +10,7 @@ from cds_service.fhir.values.elements import all_words, codings, label
 from cds_service.fhir.values.moments import Moment, read_moment, zone_of
 
 
-class Stated:
+class StatedCondition:
     """Takes statements of one condition, one after another; `condition` is what the newest says."""
 
     def __init__(self, observed: ObservedCondition, as_of: datetime) -> None:
@@ -21,20 +21,22 @@ class Stated:
 
     def take(self, value: object, moment: Moment, source: Source) -> bool:
         """Weigh one ``valueCodeableConcept`` or ``valueString``. False if it says nothing."""
-        known = self._observed
+        observed = self._observed
         written = isinstance(value, str)
         concept = {"text": value} if written else value
         codes = {coding.code for coding in codings(concept)}
         words = {word.lower().strip(" .!") for word in all_words(concept)}
         if not codes and not words:
             return False
-        if codes & known.unsure_codes or words & known.unsure_words:
+        if codes & observed.unsure_codes or words & observed.unsure_words:
             return True
-        yes = bool(codes & known.yes_codes or words & known.yes_words)
-        if written and not yes and not words & known.no_words:
+        yes = bool(codes & observed.yes_codes or words & observed.yes_words)
+        if written and not yes and not words & observed.no_words:
             return False
-        name = f"{known.name} status: {label(concept)}"
-        self._weigh(name, moment, source, yes=yes, holds=moment.when >= self._as_of - known.lasts)
+        name = f"{observed.name} status: {label(concept)}"
+        self._weigh(
+            name, moment, source, yes=yes, holds=moment.when >= self._as_of - observed.lasts
+        )
         return True
 
     def take_due(self, value: object, moment: Moment, source: Source) -> bool:
@@ -45,9 +47,9 @@ class Stated:
         due = read_moment(value, zone_of(self._as_of))
         if due is None:
             return False
-        known = self._observed
-        if self._as_of - known.overdue <= due.when <= self._as_of + known.lasts:
-            self._weigh(f"{known.name}: due {due.day}", moment, source, yes=True, holds=True)
+        observed = self._observed
+        if self._as_of - observed.overdue <= due.when <= self._as_of + observed.lasts:
+            self._weigh(f"{observed.name}: due {due.day}", moment, source, yes=True, holds=True)
         return True
 
     def _weigh(self, name: str, moment: Moment, source: Source, *, yes: bool, holds: bool) -> None:

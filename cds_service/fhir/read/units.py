@@ -38,23 +38,23 @@ def unit_of(quantity: Quantity, analyte: Analyte) -> Unit:
 
     Raises `Unusable` if it is not known, or if code and text disagree so that it matters.
     """
-    known = analyte.units.get(quantity.code or "")
-    if known is not None and (quantity.system is None or quantity.system in _UCUM):
-        return known if quantity.unit == quantity.code else _agreed(known, quantity, analyte)
+    unit = analyte.units.get(quantity.code or "")
+    if unit is not None and (quantity.system is None or quantity.system in _UCUM):
+        return unit if quantity.unit == quantity.code else _agreed(unit, quantity, analyte)
     code, name = text(quantity.code), text(quantity.unit)
     system = text(quantity.system).rstrip("/")
     if not code and not name:
         raise Unusable("no-unit", "it has no unit")
     if code and (not system or system in _UCUM):
-        known = analyte.units.get(code) or analyte.units.get(usual_spelling(code))
-        if known is not None:
-            return _agreed(known, quantity, analyte)
+        unit = analyte.units.get(code) or analyte.units.get(usual_spelling(code))
+        if unit is not None:
+            return _agreed(unit, quantity, analyte)
         if system or not name:
             raise Unusable("unknown-unit", f"its unit {shortened(code, 30)} is not known")
-    known = analyte.units.get(name) or analyte.units.get(usual_spelling(name))
-    if known is None:
+    unit = analyte.units.get(name) or analyte.units.get(usual_spelling(name))
+    if unit is None:
         raise Unusable("unknown-unit", f"its unit {shortened(name or code, 30)} is not known")
-    return known
+    return unit
 
 
 def _agreed(known: Unit, quantity: Quantity, analyte: Analyte) -> Unit:

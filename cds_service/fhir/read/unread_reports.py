@@ -37,25 +37,27 @@ class UnreadReports:
 
     def note(self, reports: Sequence[Row]) -> None:
         """Note a problem for each report without results that says something of an analyte."""
-        sent: set[str] | None = None
+        sent_references: set[str] | None = None
         for row in reports:
-            report = readable(row.whole())
+            report = readable(row.undecoded())
             if not isinstance(report, dict) or not of_laboratory(report):
                 continue
-            sent = self._results_sent() if sent is None else sent
+            sent_references = self._results_sent() if sent_references is None else sent_references
             results = [reference(pointer) for pointer in items(report.get("result"))]
             results_sent = any(
-                result in sent or _last_part(result) in sent for result in results if result
+                result in sent_references or _last_part(result) in sent_references
+                for result in results
+                if result
             )
             meaning = (
                 NOTHING if row.peek.code is UNSET else self._book.meaning(bytes(row.peek.code))
             )
-            named = self._book.mentioned(conclusions(report))
+            analyte_keys = self._book.analytes_in(conclusions(report))
             if not results_sent:
-                named |= {analyte.key for analyte in meaning.analytes}
-            when = read_when(self._opener.stated(row.peek), self._opener.zone)
-            about = sorted(key for key in named if not self._has_since(key, when))
-            if not (about or named or results_sent or meaning.other_specimen) and (
+                analyte_keys |= {analyte.key for analyte in meaning.analytes}
+            when = read_when(self._opener.effective_time(row.peek), self._opener.zone)
+            about = sorted(key for key in analyte_keys if not self._has_since(key, when))
+            if not (about or analyte_keys or results_sent or meaning.other_specimen) and (
                 meaning.panels or (_may_say_more(report) and may_name_any(report))
             ):
                 about = [row.where.kind.value]
@@ -64,13 +66,13 @@ class UnreadReports:
 
     def _results_sent(self) -> set[str]:
         """The ids and addresses of the Observations of the call."""
-        sent = set()
+        sent_references = set()
         for page in self._intake.pages:
             for index, peek in enumerate(page.peeks):
-                sent |= {peek.id or "", text(readable(page.entry(index).fullUrl))}
+                sent_references |= {peek.id or "", text(readable(page.entry(index).fullUrl))}
         for entry in self._intake.all_of("Observation"):
-            sent |= {_last_part(entry.source.reference), entry.full_url}
-        return sent - {""}
+            sent_references |= {_last_part(entry.source.reference), entry.full_url}
+        return sent_references - {""}
 
     def _has_since(self, key: str, when: datetime | None) -> bool:
         """Whether a result of an analyte was sent that is from the report's day or later."""

@@ -63,7 +63,7 @@ _NO_WORDS = frozenset(
     }
 )  # fmt: skip
 # A name says nothing where it has a word of the first set and all its words are in the second.
-_OF_ANY = frozenset(
+_GENERIC_WORDS = frozenset(
     (
         "medication", "medications", "medicine", "medicines", "meds", "med", "drug", "drugs",
         "tablet", "tablets", "pill", "pills", "capsule", "capsules", "unspecified", "unknown",
@@ -73,7 +73,7 @@ _OF_ANY = frozenset(
         "product",
     )
 )  # fmt: skip
-_BESIDE = _OF_ANY | frozenset(
+_EMPTY_WORDS = _GENERIC_WORDS | frozenset(
     (
         "the", "a", "of", "or", "and", "as", "per", "for", "see", "list", "text", "free",
         "freetext", "patient", "patients", "s", "own", "home", "other", "misc", "various",
@@ -171,14 +171,14 @@ def _says_nothing(words: str) -> bool:
     ("Study drug ABC123") may be any drug.
     """
     first = _LETTERS.match(words)
-    if first is None or first.group() not in _BESIDE:
+    if first is None or first.group() not in _EMPTY_WORDS:
         return False  # almost always
     if any(map(str.isdigit, words)):
         words = _NUMBERED.sub(" ", words)
         if _DRUG.isdisjoint(_LETTERS.findall(words)):
             return False
     found = _LETTERS.findall(words)
-    return _BESIDE.issuperset(found) and not _OF_ANY.isdisjoint(found)
+    return _EMPTY_WORDS.issuperset(found) and not _GENERIC_WORDS.isdisjoint(found)
 
 
 def is_true(value: object) -> bool:

@@ -119,7 +119,7 @@ class ResultPage(msgspec.Struct, gc=False):
         return lacking(self.link, self.total, len(self.entry), _subsetted(self.meta))
 
 
-class Headed(msgspec.Struct, gc=False):
+class EntryHead(msgspec.Struct, gc=False):
     """An entry of a Bundle, with the type and id of its resource."""
 
     resource: Head
@@ -128,7 +128,7 @@ class Headed(msgspec.Struct, gc=False):
 class Heads(msgspec.Struct, gc=False):
     """A Bundle, with the types and ids of its resources."""
 
-    entry: list[Headed]
+    entry: list[EntryHead]
 
 
 class EntrySlot(msgspec.Struct, gc=False):
@@ -148,7 +148,7 @@ class EntryPage(msgspec.Struct):
     total: int | float | str | None = None
     meta: Raw | Missing = UNSET
     issues: None = None
-    heads: list[Headed] = []
+    heads: list[EntryHead] = []
 
     @property
     def lacking(self) -> str:

@@ -23,10 +23,10 @@ from cds_service.ops.breaker import Breaker
 from cds_service.outbound.fhir_servers import read_base
 from cds_service.outbound.servers import Servers
 from cds_service.outbound.transport import CallBytes, shared_session
-from cds_service.sources.fetch.pages import Caps, FetchContext, Fetched, Query
+from cds_service.sources.fetch.pages import Caps, FetchContext, FetchedData, Query
 from cds_service.sources.fetch.scopes import scope_covers
 
-__all__ = ["Access", "Caps", "Fetched", "fetch_missing"]
+__all__ = ["Access", "Caps", "FetchedData", "fetch_missing"]
 
 _SHARED = Servers()
 _NO_TIME = "no time was left to ask the FHIR server"
@@ -60,7 +60,7 @@ def fetch_missing(
     caps: Caps = _DEFAULT_CAPS,
     session_factory: Callable[[], requests.Session] = shared_session,
     servers: Servers = _SHARED,
-) -> dict[str, Fetched]:
+) -> dict[str, FetchedData]:
     """Send every query (prefetch key → relative FHIR query, tokens filled in).
 
     Returns the results in the order of ``queries`` within ``deadline_s`` seconds (plus some
@@ -77,9 +77,9 @@ def fetch_missing(
         elif not server.breaker.allows():
             refusal = _NOT_CALLED
     if refusal:
-        return {key: Fetched("unavailable", (), refusal, None, 0) for key in queries}
+        return {key: FetchedData("unavailable", (), refusal, None, 0) for key in queries}
     authorization = access.authorization
-    reports: SimpleQueue[tuple[str, Fetched]] = SimpleQueue()
+    reports: SimpleQueue[tuple[str, FetchedData]] = SimpleQueue()
     shared = FetchContext(
         str(read_base(access.server)),
         None if authorization is None else authorization.token,
@@ -90,11 +90,11 @@ def fetch_missing(
         reports,
         CallBytes(servers.budget, caps.bytes_in_all),
     )
-    settled: dict[str, Fetched] = {}
+    settled: dict[str, FetchedData] = {}
     searches: dict[str, Query] = {}
     for key, query in queries.items():
         if reason := _query_refusal(query, access):
-            settled[key] = Fetched("unavailable", (), reason, None, 0)
+            settled[key] = FetchedData("unavailable", (), reason, None, 0)
         else:
             searches[key] = Query(key, query, shared)
     for search in searches.values():
@@ -113,7 +113,7 @@ def fetch_missing(
     return {key: settled[key] for key in queries}
 
 
-def _report(breaker: Breaker, searches: Sequence[Fetched]) -> None:
+def _report(breaker: Breaker, searches: Sequence[FetchedData]) -> None:
     """Tell the breaker whether the server responded at all, if any query was sent."""
     if any(search.answered for search in searches):
         breaker.succeeded()

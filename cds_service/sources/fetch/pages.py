@@ -1,6 +1,6 @@
 """The pages of one FHIR query: fetched one after the other until time or memory runs out.
 
-Whatever the server does, the result is one `Fetched` with a reason in words; nothing is raised.
+Whatever the server does, the result is one `FetchedData` with a reason in words; nothing is raised.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _RETRY_PAUSE = 0.1  # seconds, unless the server names a time
 
 
 @dataclass(frozen=True, slots=True)
-class Fetched:
+class FetchedData:
     """What was fetched for one key."""
 
     state: Literal["given", "partial", "unavailable"]
@@ -43,7 +43,7 @@ class Fetched:
     answered: bool | None = field(default=None, compare=False)
     """Whether the server responded, other than with a status of 500 or more.
     None where it was not asked."""
-    held: CallBytes | None = field(default=None, repr=False, compare=False)
+    bytes_held: CallBytes | None = field(default=None, repr=False, compare=False)
     """Counts the bytes of the pages as long as they are in use."""
 
 
@@ -74,9 +74,9 @@ class FetchContext:
     limit_s: float
     caps: Caps
     session: requests.Session
-    reports: SimpleQueue[tuple[str, Fetched]]
+    reports: SimpleQueue[tuple[str, FetchedData]]
     """Where each query reports its result, unless it was given up before."""
-    held: CallBytes
+    bytes_held: CallBytes
 
 
 class _Fault(Exception):  # never leaves this module
@@ -129,7 +129,7 @@ class Query:
             return  # the caller sees that this was never started
         self._begun = True
         try:
-            with self._line.held():
+            with self._line.in_use():
                 self._follow()
             fetched = self._ended("")
         except _Fault as fault:
@@ -137,10 +137,10 @@ class Query:
         except Exception:  # whatever a server provokes, one key must not fail the call
             fetched = self._ended(f"the FHIR server's answer to {self._what} could not be handled")
         self._round.reports.put((self._key, fetched))
-        if self._round.held.bytes >= LARGE_BODY:
+        if self._round.bytes_held.bytes >= LARGE_BODY:
             give_back_soon()  # also for what the call never gets, because it is too large or late
 
-    def abandon(self) -> Fetched:
+    def abandon(self) -> FetchedData:
         """What was fetched before the deadline passed. Nothing more will be read."""
         self._line.cut()
         if not self._begun:
@@ -208,7 +208,7 @@ class Query:
                 return bytes(body.removeprefix(b"\xef\xbb\xbf"))
             body += chunk
             too_much = len(body) > room
-            if not self._round.held.take(len(chunk)):
+            if not self._round.bytes_held.take(len(chunk)):
                 raise _Fault(
                     f"there was no memory for the answer to {self._what}: too much was fetched at "
                     "once"
@@ -278,7 +278,7 @@ class Query:
             return _Fault(self._too_late())
         return _Fault(f"the connection to the FHIR server broke before {self._what} was answered")
 
-    def _ended(self, reason: str) -> Fetched:
+    def _ended(self, reason: str) -> FetchedData:
         pages = tuple(self._pages)
         if reason and pages:
             plural = "s" if len(pages) > 1 else ""
@@ -291,7 +291,9 @@ class Query:
         if self._begun:
             responded = self._status is not None and self._status < 500 and not self._late
             answered = responded or bool(pages)
-        return Fetched(state, pages, reason, self._status, spent, answered, self._round.held)
+        return FetchedData(
+            state, pages, reason, self._status, spent, answered, self._round.bytes_held
+        )
 
 
 def _hung_up(error: Exception) -> bool:
@@ -306,8 +308,8 @@ def _retry_pause(response: requests.Response) -> float | None:
     """Seconds until a retry makes sense; None where it does not."""
     if response.status_code not in {502, 503, 504}:
         return None
-    named = response.headers.get("Retry-After", "")
-    return float(named) if named.isdecimal() and len(named) < 9 else _RETRY_PAUSE
+    retry_after = response.headers.get("Retry-After", "")
+    return float(retry_after) if retry_after.isdecimal() and len(retry_after) < 9 else _RETRY_PAUSE
 
 
 def _is_below(base: str, url: str) -> bool:

@@ -20,7 +20,7 @@ THREADS = 8
 T = TypeVar("T")
 
 
-class Hurried:
+class PromptRunner:
     """Runs work on other threads with a time limit; ``late()`` is called when it is exceeded."""
 
     def __init__(self, late: Callable[[], None]) -> None:
