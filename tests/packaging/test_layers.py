@@ -184,7 +184,7 @@ def test_the_service_contains_no_medicine() -> None:
     keys = known.analytes.keys() | known.limits(None, "").keys() | known.orderables.keys()
     keys |= {rule.id for rule in TOPIC.rules} | {service.id for service in TOPIC.services}
     for field in fields(known.vocabularies):
-        keys |= getattr(known.vocabularies, field.name).known
+        keys |= getattr(known.vocabularies, field.name).all_concepts
     medical_texts = {
         (str(file.relative_to(ROOT)), node.value)
         for file in (ROOT / "cds_service").rglob("*.py")

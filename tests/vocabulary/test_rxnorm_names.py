@@ -97,7 +97,7 @@ LISTS = {
 @cache
 def _classes() -> dict[str, dict[str, str]]:
     """Class to {RXCUI: name}."""
-    products: dict[str, dict[str, str]] = {concept: {} for concept in MEDICATIONS.known}
+    products: dict[str, dict[str, str]] = {concept: {} for concept in MEDICATIONS.all_concepts}
     with shared_path("rxnorm-names.tsv").open(encoding="utf-8", newline="") as file:
         reader = csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
         assert next(reader) == ["rxcui", "name"]
@@ -108,7 +108,7 @@ def _classes() -> dict[str, dict[str, str]]:
 
 
 def test_every_class_has_an_expected_count() -> None:
-    assert set(COUNTS) == MEDICATIONS.known
+    assert set(COUNTS) == MEDICATIONS.all_concepts
 
 
 @pytest.mark.parametrize("concept", sorted(COUNTS))
