@@ -8,7 +8,7 @@
 #   make smart-fetch   the tests of exports that smart-fetch makes from the test FHIR server
 #   make coverage what the tests cover, against two thresholds (.ci/covered.py)
 #   make check    lint, format, types, layers and tests: runs all, counts what failed
-#   make prose    spelling of documents, comments and messages
+#   make prose    spelling and prose of documents, comments, messages and card texts
 #   make screenshots, make pictures, make population-examples   make what the documents show again
 #   make docs     write the reference pages from the code
 #   make bench    benchmark                     make faults     the service under faults, with figures
@@ -126,11 +126,13 @@ lint: environment-dev
 format: environment-dev
 	@$(PY) -m ruff format --check .
 
-# Spelling, British or American, in everything a person reads; names that are not English words
-# are in the list.
+# Spelling, British or American, in everything a person reads (names that are not English words are
+# in the list); then proselint and the project's own words (.ci/words.toml), and British spelling of
+# cards and messages. CSV files hold names of drugs and conditions, as others write them.
 prose: environment-dev
 	@$(VENV)/bin/codespell --builtin clear,rare --ignore-words .codespell-words \
-	  --skip '*.csv,*.json,*.svg,*.png,./.venv,./locks,./LICENSE,./.git,*/node_modules,*.toml' .
+	  --skip '*.csv,*.svg,*.png,./.venv,./locks,./LICENSE,./.git,*/node_modules,*/package-lock.json' . .ci
+	@$(PY) .ci/prose.py
 
 types: environment-dev
 	@$(PY) -m mypy

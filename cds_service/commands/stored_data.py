@@ -74,7 +74,8 @@ def show(card: str, key: Path | None, as_json: bool) -> None:
     if not rows:
         raise BadRequest(
             "The audit trail has no card with this id.",
-            "It has the cards that were sent while CDS_AUDIT was on, for CDS_AUDIT_DAYS days.",
+            "It has the cards that were sent while CDS_AUDIT was on, and keeps them for as many "
+            "days as CDS_AUDIT_DAYS says.",
         )
     reconstructions = [reconstructed(row, card_id, private) for row in rows]
     if as_json:

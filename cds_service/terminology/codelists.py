@@ -12,7 +12,7 @@ bare           a name only when all the other words of the text are ``neutral``
 neutral        words that do not contradict a ``bare`` name: "serum", "level", "mmol"
 not            names that are entirely inside this pattern do not count
 unless         found anywhere: the concept does not apply, even when a code matched
-unless_three   three different ones found anywhere: likewise
+unless_three   likewise, if three different ones are found
 even_so        found anywhere: the ``unless`` kinds do not apply
 before         in the same clause, at most eight words before a name: negates it
 after          in the same clause, or opening the next, at most three words after: likewise

@@ -6,7 +6,7 @@ only selects from the key set of the client that its ``iss`` names.
 Fetched key sets are kept per process for ten minutes. For an unknown ``kid`` the set is fetched
 again at once (a client may have new keys just after a call with the old ones), but at most once a
 minute; likewise after a failure. While the key server is unavailable the old keys remain in use,
-but for a day at most: a withdrawn key must not stay valid for ever because somebody blocks the
+but for a day at most: a withdrawn key must not stay valid forever because somebody blocks the
 key server.
 """
 

@@ -81,7 +81,7 @@ _LIKELY_CAUSES = "PPI, diuretics, alcohol, diarrhoea"
     ],
 )
 def low_magnesium(facts: Facts) -> Answer:
-    """Serum magnesium below range is corrected, with regard to renal function."""
+    """Serum magnesium below range is corrected, taking renal function into account."""
     level = levels.low(facts, "magnesium")
     if level.result is None or level.beyond is None:
         return CannotTell(levels.undecided(level), level.unusable)

@@ -82,7 +82,7 @@ _POTASSIUM_LOSING = ("diuretic_loop", "diuretic_thiazide")
     ],
 )
 def low_potassium(facts: Facts) -> Answer:
-    """Serum potassium below range is corrected, with regard to its cause and to magnesium."""
+    """Serum potassium below range is corrected, taking its cause and magnesium into account."""
     level = levels.low(facts, "potassium")
     if level.result is None or level.beyond is None:
         return CannotTell(levels.undecided(level), level.unusable)
