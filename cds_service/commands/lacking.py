@@ -15,6 +15,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cds_service.catalogue.unfinished import placeholders
 from cds_service.commands.scenarios import read_expected
 from cds_service.commands.undeclared import undeclared_in
 from cds_service.core.facts import Kind
@@ -48,6 +49,7 @@ def lacking(topic: Topic, today: date, folder: Path | None = None) -> Iterator[s
             yield f"{_place(rule, folder)}rule {rule.id}: {lack}"
     yield from _of_knowledge(topic, knowledge, today)
     if folder is not None:
+        yield from _unfinished(folder)
         written, faults = _written(folder)
         yield from faults
         rule_ids = {rule.id for rule in topic.rules}
@@ -58,6 +60,14 @@ def lacking(topic: Topic, today: date, folder: Path | None = None) -> Iterator[s
             )
         if (folder.parent / "pyproject.toml").is_file():
             yield from _of_checkout(topic, folder.parent, rule_ids | written.keys())
+
+
+def _unfinished(folder: Path) -> Iterator[str]:
+    """The placeholders that are left in a topic, and in the reasons of its rules."""
+    knowledge = sorted((folder / "knowledge").glob("*.toml"))
+    reasons = folder.parent / "docs" / "traceability.toml"
+    for file, line, text in placeholders([*sorted(folder.rglob("*.py")), *knowledge, reasons]):
+        yield f"{_named(file)}:{line}: a placeholder is left: {text}."
 
 
 def _named(path: Path) -> str:

@@ -94,11 +94,11 @@ def run(
     for path in write(topic, package, root, spec, today):
         yield f"wrote {path.relative_to(home) if path.is_relative_to(home) else path}"
     module = name.replace("-", "_")
-    docs = (
-        "make docs, and a line in CHANGELOG.md; " if (root / "docs/generate.py").is_file() else ""
-    )
     yield f"The rule is registered, and its cases pass: pytest tests/rules/test_{module}.py"
-    yield f"Next: {docs}change the rule, its cases and its scenario into what you want."
+    yield "Next: change the rule, its cases and its scenario into what you want. cds-service check"
+    yield "names each placeholder left; the service starts only with --demo until all are replaced."
+    if (root / "docs/generate.py").is_file():
+        yield "Then: make docs, and a line in CHANGELOG.md."
 
 
 def _place(key: str | None) -> tuple[Topic, str, Path]:

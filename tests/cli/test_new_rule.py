@@ -90,10 +90,21 @@ def test_a_new_rule_is_registered_and_passes_unchanged(
     for arguments in (("check", "--config", ours), ("format", "--check")):
         linted = python(checkout, "ruff", *arguments, NEW[0], NEW[1], f"hooks/{service}.py")
         assert linted.returncode == 0, linted.stdout
-    # The check finds it registered, and nothing of it missing.
+    # The check finds it registered, and nothing of it missing but what its author must write.
     checked = python(checkout, "cds_service", "check")
+    assert checked.returncode == 1
     assert "very-low" not in checked.stderr
     assert "RULES" not in checked.stderr
+    left = re.findall(r"(\S+):(\d+): a placeholder is left: (.*)\.$", checked.stderr, re.M)
+    in_rule = {text: int(line) for name, line, text in left if name == NEW[0]}
+    assert len(in_rule) == 5
+    lines = after[NEW[0]].decode().splitlines()
+    assert "advice=" in lines[in_rule["say what the clinician should know or do"] - 1]
+    others = {name for name, _, _ in left} - {NEW[0]}
+    assert others == {
+        "docs/traceability.toml",
+        *(["hooks/knowledge/limits.toml"] if limits else []),
+    }
 
 
 @pytest.mark.parametrize("name", ["Low-Sodium", "low_sodium", "../low", "1-low", "low--sodium"])

@@ -1,0 +1,53 @@
+"""Placeholders of ``cds-service new-rule`` that are still in the files of a topic.
+
+A first draft passes its tests, and would reach a clinician with its placeholders: `cds-service
+check` names them, and a service with such a rule does not start, except with the demo page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cds_service.errors import StartupError
+from cds_service.ops import logs
+
+if TYPE_CHECKING:
+    from cds_service.engine.topic import Topic
+    from cds_service.settings import Settings
+
+MARK = "TODO:"
+"""How each placeholder in the templates begins; what follows says what to write there."""
+
+
+def placeholders(files: Iterable[Path]) -> Iterator[tuple[Path, int, str]]:
+    """File, line number and text of each placeholder; files that cannot be read have none."""
+    for file in files:
+        try:
+            text = file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            continue
+        if MARK not in text:
+            continue
+        for number, line in enumerate(text.splitlines(), 1):
+            _, found, rest = line.partition(MARK)
+            if found:
+                yield file, number, rest.strip(" \"',.()")
+
+
+def refuse_unfinished(topics: Iterable[Topic], settings: Settings) -> None:
+    """Raise StartupError where a rule has a placeholder. With the demo page it is only logged."""
+    sources = {
+        Path(code.co_filename)
+        for topic in topics
+        for rule in topic.rules
+        if (code := getattr(rule.check or rule.review, "__code__", None)) is not None
+    }
+    for file, line, text in placeholders(sorted(sources)):
+        if not settings.demo:
+            raise StartupError(
+                f"{file}:{line} has a placeholder that a clinician would see: {text}.",
+                "Replace what `cds-service check` names, or use --demo to try the rule.",
+            )
+        logs.logger(__name__).warning("rule_unfinished", file=file.name, line=line)
