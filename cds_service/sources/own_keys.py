@@ -19,7 +19,7 @@ from msgspec import Raw
 from cds_service.core.facts import Kind, State
 from cds_service.core.kinds import KINDS, REPORTED_WITH
 from cds_service.fhir.intake.arrival import COMPANION_TYPES, kind_of
-from cds_service.fhir.intake.bundles import MOST_NESTED
+from cds_service.fhir.intake.bundles import MOST_ENTRIES, MOST_NESTED, too_many_entries
 from cds_service.fhir.intake.delivery import Delivery, LazyJson
 from cds_service.fhir.intake.malformed import holds_resources
 from cds_service.fhir.intake.pointing import POINTERS
@@ -52,10 +52,14 @@ _read_head = msgspec.json.Decoder(_Head).decode
 
 @dataclass(slots=True)
 class _Contents:
-    """What a value holds: the kinds of its resources, and the types of the others."""
+    """What a value holds: the kinds of its resources, and the types of the others.
+
+    ``entries`` counts the entries of Bundles and lists, of all values together.
+    """
 
     kinds: set[Kind] = field(default_factory=set)
     other_types: set[str] = field(default_factory=set)
+    entries: int = 0
 
     def note(self, name: str, status: object, raw: bytes) -> None:
         """Note a resource of a type (its R4 name)."""
@@ -67,6 +71,12 @@ class _Contents:
             self.other_types.add(name)
         else:
             self.kinds.add(kind)
+
+    def count(self, more: int) -> None:
+        """Count entries. Raises TooLarge over the limit, as where they are read."""
+        self.entries += more
+        if self.entries > MOST_ENTRIES:
+            raise too_many_entries("prefetch")
 
     def note_named(self, raw: bytes) -> bool:
         """Note the kinds whose types are named anywhere in what cannot be read."""
@@ -101,11 +111,15 @@ NO_OWN_KEYS = OwnKeys()
 
 
 def own_keys(values: Iterable[bytes | Raw]) -> OwnKeys:
-    """What the values of the client's own keys hold."""
+    """What the values of the client's own keys hold.
+
+    Raises TooLarge where they have more entries than the service reads.
+    """
     pages: dict[Kind, list[bytes]] = {}
     referred_to: list[tuple[bytes, frozenset[str]]] = []
+    contents = _Contents()
     for value in values:
-        contents = _Contents()
+        contents = _Contents(entries=contents.entries)
         page = _relevant_part(unwrapped(value) or bytes(value), contents, 0)
         # In the order of `Kind`, so that the same call is always read in the same way.
         for kind in KINDS:
@@ -155,6 +169,7 @@ def _relevant_part(raw: bytes, contents: _Contents, depth: int) -> bytes:
                 return _bundle(raw, contents, depth) if name else _wrapper(raw, contents, depth)
         elif start == b"[" and depth < MOST_NESTED:
             elements = read_list(raw)
+            contents.count(len(elements))
             kept = [_relevant_part(bytes(element), contents, depth + 1) for element in elements]
             return b"[" + b",".join(filter(None, kept)) + b"]" if any(kept) else b""
         elif start == b'"' and depth < MOST_NESTED:
@@ -195,6 +210,7 @@ def _bundle(raw: bytes, contents: _Contents, depth: int) -> bytes:
         if holds_resources(raw):
             contents.note_named(raw)
         return raw
+    contents.count(len(entries))
     kept = [_entry(item, contents, depth + 1) for item in entries]
     if all(after is before for before, after in zip(entries, kept, strict=True)):
         return raw

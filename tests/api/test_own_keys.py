@@ -14,6 +14,7 @@ from cds_service.answer.answering import AnsweredCall
 from cds_service.api.asking import ask
 from cds_service.app import make_parts
 from cds_service.core.facts import Kind, State
+from cds_service.errors import TooLarge
 from cds_service.settings import Settings
 from cds_service.sources.own_keys import own_keys
 from tests.testing import fhir
@@ -221,3 +222,17 @@ def test_a_bundle_of_which_nothing_is_left_out_is_passed_on_unchanged() -> None:
     page = json.dumps(bundle(LOW, bundle(QUININE)), indent=1).encode()
     found = own_keys([page]).deliveries
     assert found[Kind.RESULTS].pages == found[Kind.MEDICATIONS].pages == (page,)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [b'[{"resourceType":"Task"}' + b",{}" * 50_000 + b"]"],
+        [b'{"resourceType":"Bundle","entry":[{"resourceType":"Task"}' + b",{}" * 50_000 + b"]}"],
+        [b'[[{"resourceType":"Task"}' + b",{}" * 30_000 + b"]]"] * 2,
+    ],
+    ids=["a list", "a Bundle", "two values"],
+)
+def test_more_entries_than_are_read_are_refused(values: list[bytes]) -> None:
+    with pytest.raises(TooLarge, match="more than 50,000 entries"):
+        own_keys(values)

@@ -112,11 +112,7 @@ class Intake:
         """Count entries. Raises TooLarge over the limit."""
         self.entries += more
         if self.entries > MOST_ENTRIES:
-            raise TooLarge(
-                f"There are more than {MOST_ENTRIES:,} entries in all.",
-                "Send only the resources that the prefetch templates ask for.",
-                place,
-            )
+            raise too_many_entries(place)
 
     def _note_not_sent(self) -> None:
         """Note a problem for each List or plan that refers to something that was not sent."""
@@ -336,3 +332,12 @@ class Intake:
 def _holds_results(r4: str, raw: bytes | Raw) -> bool:
     """Whether it is a report with contained results."""
     return r4 == "DiagnosticReport" and b'"contained"' in bytes(raw)
+
+
+def too_many_entries(place: str) -> TooLarge:
+    """The error for more entries than the service reads."""
+    return TooLarge(
+        f"There are more than {MOST_ENTRIES:,} entries in all.",
+        "Send only the resources that the prefetch templates ask for.",
+        place,
+    )
