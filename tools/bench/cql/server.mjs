@@ -14,13 +14,13 @@ const executor = new Executor(new Library(read('elm.json')), new CodeService(rea
 const model = cqlFhir.PatientSource.FHIRv401();
 
 async function cards(call, now) {
-  const prefetch = Object.values(call.prefetch ?? {}).filter(one => one !== null);
+  const prefetch = Object.values(call.prefetch ?? {}).filter(value => value !== null);
   const source = Object.create(model, { _index: { value: 0, writable: true }, _bundles: { value: [{
     resourceType: 'Bundle',
-    entry: prefetch.flatMap(one => (one.resourceType === 'Bundle' ? one.entry ?? [] : [{ resource: one }])),
+    entry: prefetch.flatMap(value => (value.resourceType === 'Bundle' ? value.entry ?? [] : [{ resource: value }])),
   }] } });
-  const found = await executor.exec_expression('Cards', source, now);
-  const [{ Cards }] = Object.values(found.patientResults);
+  const result = await executor.exec_expression('Cards', source, now);
+  const [{ Cards }] = Object.values(result.patientResults);
   return Cards.map(card => ({ ...card, source: { label: 'Leg cramps, in CQL' } }));
 }
 

@@ -18,7 +18,7 @@ const text = readFileSync(join(import.meta.dirname, 'rules.cql'), 'utf8');
 const units = cql.createUcumService(() => '', () => null, () => null, () => null);
 const libraries = new cql.LibraryManager(models, new cql.CqlCompilerOptions(), null, units);
 const elm = JSON.parse(cql.CqlTranslator.fromText(text, libraries).toJson());
-const errors = elm.library.annotation.filter(one => one.errorSeverity === 'error');
+const errors = elm.library.annotation.filter(entry => entry.errorSeverity === 'error');
 if (errors.length) throw new Error(errors.map(e => `rules.cql:${e.startLine}: ${e.message}`).join('\n'));
 writeFileSync(join(out, 'elm.json'), JSON.stringify(elm));
 
