@@ -117,7 +117,7 @@ for _command in (
     metavar="KEYS",
     help="Orders that it offers (patient-view) or drafts that it judges, comma-separated, or none.",
 )
-@click.option("--below", metavar="NUMBER", help="Fires below this. Default: the limit ANALYTE.low.")
+@click.option("--below", metavar="NUMBER", help="Fires below this; low: the limit ANALYTE.low.")
 @click.option("--above", metavar="NUMBER", help="Fires above this; high: the limit ANALYTE.high.")
 @click.option("--topic", metavar="KEY", help="Default: the topic of this folder.")
 def new_rule(
@@ -132,7 +132,8 @@ def new_rule(
     """Write and register the rule NAME with its cases and its scenario (in a source checkout).
 
     The cases pass at once; change them into what the rule should do. Options that are not given
-    are asked for on a terminal, again where an answer cannot be used.
+    are asked for on a terminal, again where an answer cannot be used. Without --below and --above
+    it fires on the side that NAME says (low, high, hypo…, hyper…), else that of the only limit.
 
     Example: cds-service new-rule low-sodium --hook patient-view --analyte sodium --orders sodium
     """

@@ -15,6 +15,13 @@ from cds_service.catalogue.topics import installed_topics
 from cds_service.engine.hook import HOOKS, PATIENT_VIEW
 from cds_service.engine.topic import Topic
 from cds_service.errors import BadRequest
+from cds_service.new_rule.direction import (
+    SIDES,
+    check_side,
+    settled_side,
+    side_in_name,
+    side_of_limits,
+)
 from cds_service.new_rule.spec import (
     RuleSpec,
     analytes_of,
@@ -24,6 +31,7 @@ from cds_service.new_rule.spec import (
     check_orders,
     check_spec,
     has_limit,
+    limit_key,
     orders_of,
 )
 from cds_service.new_rule.templates import check_number
@@ -76,13 +84,16 @@ def run(
             default,
             lambda answer: check_orders(topic, chosen_hook, _keys(answer)),
         )
-    number = below if above is None else (None if above == "high" else above)
-    spec = RuleSpec(name, hook, analyte, _keys(orders), number, above is None)
+    if below is None and above is None:
+        side, number = _side(topic, name, analyte), None
+    else:
+        side = "below" if above is None else "above"
+        number = None if (below, above) in (("low", None), (None, "high")) else below or above
+    spec = RuleSpec(name, hook, analyte, _keys(orders), number, side == "below")
     check_spec(topic, spec)
     today = datetime.now(UTC).date()
     if number is None and not has_limit(topic, spec) and sys.stdin.isatty():
         unit = topic.knowledge.analytes[analyte].canonical
-        side = "below" if spec.below else "above"
         number = _answer(
             f"--{side}",
             f"It fires {side} ({unit})",
@@ -90,6 +101,12 @@ def run(
             lambda answer: check_number(topic, replace(spec, number=answer)),
         )
         spec = replace(spec, number=number)
+    if number is None and has_limit(topic, spec):
+        limit = topic.knowledge.limits(None, "")[limit_key(spec)]
+        yield (
+            f"It fires {side} the limit {limit.key}, which exists: {limit}. "
+            f"For another, give --{side} NUMBER."
+        )
     home = Path.cwd()
     for path in write(topic, package, root, spec, today):
         yield f"wrote {path.relative_to(home) if path.is_relative_to(home) else path}"
@@ -122,6 +139,18 @@ def _place(key: str | None) -> tuple[Topic, str, Path]:
         f"{here} is not a source checkout of an installed topic.",
         "Run this in the folder of its pyproject.toml after installing it with pip install -e.",
     )
+
+
+def _side(topic: Topic, name: str, analyte: str) -> str:
+    """The side of its limit on which the rule fires; asked for where the name does not say it."""
+    if side_in_name(name) is None and sys.stdin.isatty():
+        limits = topic.knowledge.limits(None, "")
+        for key in (f"{analyte}.low", f"{analyte}.high"):
+            if key in limits:
+                click.echo(f"The limit {key} is {limits[key]}.")
+        default = side_of_limits(topic, analyte)
+        return _ask("--below", "It fires below or above its limit", SIDES, default, check_side)
+    return settled_side(topic, name, analyte)
 
 
 def _keys(orders: str) -> tuple[str, ...]:

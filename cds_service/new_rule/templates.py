@@ -25,7 +25,7 @@ def words_for(topic: Topic, spec: RuleSpec, today: date) -> tuple[dict[str, str]
         if key not in limits:
             raise BadRequest(
                 f"{topic.key} has no limit {key}, and none was given.",
-                f"Give the number in {analyte.canonical}, like {option} {analyte.plausible[0]}.",
+                f"Give the number in {analyte.canonical}: {option} NUMBER.",
                 option,
             )
         limit = limits[key].value
@@ -41,8 +41,6 @@ def words_for(topic: Topic, spec: RuleSpec, today: date) -> tuple[dict[str, str]
                     "unit": analyte.canonical,
                     "reference": reference,
                     "today": today.isoformat(),
-                    "side": "below" if spec.below else "above",
-                    "name": spec.name,
                 },
             )
     places = max(analyte.decimals, decimals_of(limit))

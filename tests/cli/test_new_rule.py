@@ -14,6 +14,7 @@ import pytest
 from cds_service.commands import new_rule
 from cds_service.engine.hook import HOOKS
 from cds_service.errors import BadRequest
+from cds_service.new_rule.direction import side_in_name
 from cds_service.new_rule.registering import registered
 from cds_service.new_rule.spec import RuleSpec, check_name
 from hooks import TOPIC
@@ -170,6 +171,10 @@ def test_every_word_of_the_templates_is_taken() -> None:
         ((*SODIUM, "--below", "few"), "--below: few is not a number"),
         ((*SODIUM, "--below", "9"), "9 mmol/L is not between"),
         ((*SODIUM, "--topic", "gout"), "no topic is called gout"),
+        (
+            (*SODIUM[:2], "--analyte", "crp", "--orders", "crp", "--below", "low"),
+            "no limit crp.low",
+        ),
     ],
 )
 def test_the_error_for_an_invalid_option_names_the_valid_values(
@@ -321,6 +326,100 @@ def test_an_interrupt_is_not_an_end_of_input(
     monkeypatch.setattr("click.termui.visible_prompt_func", interrupted)
     result = cds("new-rule", "very-low")
     assert (result.status, result.err.strip()) == (1, "Aborted!")
+
+
+@pytest.mark.parametrize(
+    ("name", "side"),
+    [
+        ("low-sodium", "below"),
+        ("hypocalcaemia", "below"),
+        ("iron-deficiency", "below"),
+        ("high-calcium", "above"),
+        ("severe-hyperkalaemia", "above"),
+        ("raised-ferritin-in-adults", "above"),
+        ("sodium-not-checked", None),
+        ("slow-follow-up", None),
+        ("low-calcium-in-hyperparathyroidism", None),
+    ],
+)
+def test_the_name_of_a_rule_says_on_which_side_it_fires(name: str, side: str | None) -> None:
+    assert side_in_name(name) == side
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "wanted", "shown"),
+    [
+        # A limit on the other side is never used instead of the one that the name asks for.
+        ("high-sodium", ("--above", "150"), ("150", False), ""),
+        ("low-sodium", (), (None, True), "It fires below the limit sodium.low, which exists: 130"),
+        ("sodium-again", (), (None, True), "It fires below the limit sodium.low, which exists"),
+        ("sodium-again", ("--below", "low"), (None, True), "the limit sodium.low, which exists"),
+        ("low-sodium", ("--above", "150"), ("150", False), ""),
+    ],
+)
+def test_without_a_terminal_the_name_or_the_only_limit_settles_the_side(
+    cds: Command,
+    checkout: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    words: tuple[str, ...],
+    wanted: tuple[str | None, bool],
+    shown: str,
+) -> None:
+    specs: list[RuleSpec] = []
+    monkeypatch.setattr(new_rule, "write", lambda *arguments: specs.append(arguments[3]) or [])
+    result = cds("new-rule", name, *SODIUM, *words)
+    assert result.status == 0, result.err
+    assert [(spec.number, spec.below) for spec in specs] == [wanted]
+    assert shown in result.out
+    assert bool(shown) == ("which exists" in result.out)
+
+
+@pytest.mark.parametrize(
+    ("name", "analyte", "message"),
+    [
+        ("high-sodium", "sodium", "--above: leg-cramps has no limit sodium.high, and none was"),
+        ("potassium-again", "potassium", "--below: it is not clear whether potassium-again fires"),
+        ("crp-again", "crp", "Give --below or --above with a number in mg/L, or with low or high"),
+    ],
+)
+def test_without_a_terminal_an_unclear_side_writes_nothing(
+    cds: Command, checkout: Path, name: str, analyte: str, message: str
+) -> None:
+    before = files(checkout)
+    words = ("--hook", "patient-view", "--analyte", analyte, "--orders", "none")
+    result = cds("new-rule", name, *words)
+    assert result.status == 1
+    assert message in result.err
+    assert files(checkout) == before
+
+
+@pytest.mark.parametrize(
+    ("name", "typed", "wanted", "shown"),
+    [
+        ("high-sodium", ["150"], ("150", False), "It fires above (mmol/L)"),
+        ("sodium-again", ["up", "above", "150"], ("150", False), "The limit sodium.low is 130"),
+        ("sodium-again", [""], (None, True), "It fires below the limit sodium.low, which exists"),
+        ("low-sodium", [], (None, True), "It fires below the limit sodium.low, which exists: 130"),
+    ],
+)
+def test_at_a_terminal_the_side_is_asked_for_where_the_name_does_not_say_it(
+    cds: Command,
+    checkout: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    typed: list[str],
+    wanted: tuple[str | None, bool],
+    shown: str,
+) -> None:
+    specs: list[RuleSpec] = []
+    monkeypatch.setattr("sys.stdin", Terminal("\n".join([*typed, ""])))
+    monkeypatch.setattr(new_rule, "write", lambda *arguments: specs.append(arguments[3]) or [])
+    result = cds("new-rule", name, *SODIUM)
+    assert result.status == 0, result.err
+    assert [(spec.number, spec.below) for spec in specs] == [wanted]
+    assert shown in result.out
+    assert ("up is neither below nor above" in result.err) == ("up" in typed)
 
 
 def test_nothing_is_written_if_one_file_already_exists(cds: Command, checkout: Path) -> None:
