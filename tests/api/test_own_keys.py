@@ -1,4 +1,4 @@
-"""Prefetch keys of the client's own: whatever holds data of a kind is read, or is reported."""
+"""Prefetch keys of the client's own: whatever holds data of a kind is read or reported."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ SPECIMEN = {"resourceType": "Specimen", "id": "s", "type": {"text": "Urine"}}
 MEDICATION = {"resourceType": "Medication", "id": "m", "code": {"text": "Quinine sulfate 324 MG"}}
 TASK = {"resourceType": "Task", "id": "t"}
 
-Asked = Callable[..., AnsweredCall]
+AnswerTo = Callable[..., AnsweredCall]
 
 
 @pytest.fixture(scope="module")
-def asked(tmp_path_factory: pytest.TempPathFactory) -> Asked:
-    """The answer to a call with given prefetch keys beside the patient."""
+def answer_to(tmp_path_factory: pytest.TempPathFactory) -> AnswerTo:
+    """The answer to a call with these prefetch keys and the patient."""
     folder: Path = tmp_path_factory.mktemp("own-keys")
     parts = make_parts(Settings(database_url=f"sqlite:///{folder}/records.db"))
 
@@ -69,37 +69,46 @@ def rules(answered: AnsweredCall) -> set[str]:
 @pytest.mark.parametrize(
     "shape",
     [
-        pytest.param(lambda one: [one], id="a list"),
-        pytest.param(lambda one: [bundle(), one], id="a list with a Bundle beside it"),
-        pytest.param(lambda one: [bundle(one), bundle(TASK)], id="a list of Bundles"),
-        pytest.param(lambda one: bundle(bundle(one)), id="a Bundle in a Bundle"),
-        pytest.param(lambda one: bundle(TASK, bundle(TASK, one)), id="beside tasks"),
-        pytest.param(lambda one: nested(one, 4, bundle), id="Bundles, four deep"),
-        pytest.param(lambda one: nested(one, 4, lambda inner: [inner]), id="lists, four deep"),
-        pytest.param(lambda one: [json.dumps(one)], id="text in a list"),
-        pytest.param(lambda one: {"data": json.dumps(bundle(one))}, id="text, wrapped"),
-        pytest.param(lambda one: [{"resource": one, "fullUrl": "urn:x"}], id="a list of entries"),
-        pytest.param(lambda one: {"resourceType": "Bundle", "entry": [one]}, id="no entries"),
+        pytest.param(lambda resource: [resource], id="a list"),
+        pytest.param(lambda resource: [bundle(), resource], id="a list with a Bundle beside it"),
+        pytest.param(lambda resource: [bundle(resource), bundle(TASK)], id="a list of Bundles"),
+        pytest.param(lambda resource: bundle(bundle(resource)), id="a Bundle in a Bundle"),
+        pytest.param(lambda resource: bundle(TASK, bundle(TASK, resource)), id="beside tasks"),
+        pytest.param(lambda resource: nested(resource, 4, bundle), id="Bundles, four deep"),
         pytest.param(
-            lambda one: {"resourceType": "Bundle", "entry": {"resource": one}}, id="one entry"
+            lambda resource: nested(resource, 4, lambda inner: [inner]), id="lists, four deep"
+        ),
+        pytest.param(lambda resource: [json.dumps(resource)], id="text in a list"),
+        pytest.param(lambda resource: {"data": json.dumps(bundle(resource))}, id="text, wrapped"),
+        pytest.param(
+            lambda resource: [{"resource": resource, "fullUrl": "urn:x"}], id="a list of entries"
         ),
         pytest.param(
-            lambda one: {"resourceType": "Bundle", "entry": [None, {"resource": one}]},
+            lambda resource: {"resourceType": "Bundle", "entry": [resource]}, id="no entries"
+        ),
+        pytest.param(
+            lambda resource: {"resourceType": "Bundle", "entry": {"resource": resource}},
+            id="one entry",
+        ),
+        pytest.param(
+            lambda resource: {"resourceType": "Bundle", "entry": [None, {"resource": resource}]},
             id="an entry that is null",
         ),
-        pytest.param(lambda one: bundle({"resourceType": 5}, one), id="a type that is a number"),
+        pytest.param(
+            lambda resource: bundle({"resourceType": 5}, resource), id="a type that is a number"
+        ),
     ],
 )
 @pytest.mark.parametrize(
     ("resource", "rule"), [(LOW, "low-potassium"), (QUININE, "quinine-active")], ids=["lab", "drug"]
 )
 def test_every_shape_that_is_read_elsewhere_is_read_here(
-    asked: Asked, shape: Callable[[Any], Any], resource: dict[str, Any], rule: str
+    answer_to: AnswerTo, shape: Callable[[Any], Any], resource: dict[str, Any], rule: str
 ) -> None:
     given = shape(resource | {"subject": {"reference": "Patient/p1"}})
-    assert rule in rules(asked(theirs=given))
+    assert rule in rules(answer_to(theirs=given))
     empty = bundle()
-    assert rule in rules(asked(results=empty, medicationRequests=empty, theirs=given))
+    assert rule in rules(answer_to(results=empty, medicationRequests=empty, theirs=given))
 
 
 CONDITION = {"resourceType": "Condition", "id": "c", "code": {"text": "Cirrhosis"}}
@@ -110,9 +119,13 @@ CONDITION = {"resourceType": "Condition", "id": "c", "code": {"text": "Cirrhosis
     [
         (nested(CONDITION, 5, bundle), "Bundles are nested too deeply", "entry[0] entry[0]"),
         (nested(CONDITION, 20, bundle), "Bundles are nested too deeply", "entry[0] entry[0]"),
-        (nested(CONDITION, 5, lambda one: [one]), "it is not a FHIR resource", "[0] [0] [0] [0]"),
         (
-            [QUININE, nested(CONDITION, 4, lambda one: [one])],
+            nested(CONDITION, 5, lambda resource: [resource]),
+            "it is not a FHIR resource",
+            "[0] [0] [0] [0]",
+        ),
+        (
+            [QUININE, nested(CONDITION, 4, lambda resource: [resource])],
             "it is not a FHIR resource",
             "[1] [0] [0]",
         ),
@@ -138,12 +151,12 @@ CONDITION = {"resourceType": "Condition", "id": "c", "code": {"text": "Cirrhosis
 )
 @pytest.mark.parametrize("ours", [{}, {"conditions": None}, {"conditions": bundle()}])
 def test_what_cannot_be_read_is_reported_with_its_place_and_is_not_none(
-    asked: Asked, given: Any, reason: str, place: str, ours: dict[str, Any]
+    answer_to: AnswerTo, given: Any, reason: str, place: str, ours: dict[str, Any]
 ) -> None:
-    answered = asked(theirs=given, **ours)
+    answered = answer_to(theirs=given, **ours)
     assert answered.facts.availability(Kind.CONDITIONS).state is State.UNAVAILABLE
-    problems = (one for one in answered.facts.problems() if one.about == "conditions")
-    problem = next(one for one in problems if one.reason == reason)
+    problems = (problem for problem in answered.facts.problems() if problem.about == "conditions")
+    problem = next(each for each in problems if each.reason == reason)
     assert place in problem.source.reference.replace("prefetch.conditions page 2", "prefetch")
     assert not answered.facts.could_be_read(Kind.CONDITIONS)
     assert "data-not-usable" in rules(answered)
@@ -162,11 +175,13 @@ def test_what_cannot_be_read_is_reported_with_its_place_and_is_not_none(
         bundle(),
     ],
 )
-def test_what_holds_nothing_of_a_kind_makes_nothing_incomplete(asked: Asked, given: Any) -> None:
+def test_what_holds_nothing_of_a_kind_makes_nothing_incomplete(
+    answer_to: AnswerTo, given: Any
+) -> None:
     empty = dict.fromkeys(
         ("results", "conditions", "medicationRequests", "medicationStatements", "orders")
     )
-    answered = asked(theirs=given, **empty)
+    answered = answer_to(theirs=given, **empty)
     assert not answered.facts.problems()
     for kind in (Kind.RESULTS, Kind.CONDITIONS, Kind.MEDICATIONS, Kind.ORDERS):
         assert answered.facts.availability(kind).state is State.NONE
@@ -174,26 +189,38 @@ def test_what_holds_nothing_of_a_kind_makes_nothing_incomplete(asked: Asked, giv
 
 
 @pytest.mark.parametrize(
-    "shape", [lambda one: one, lambda one: [one], bundle, lambda one: bundle(bundle(one, TASK))]
+    "shape",
+    [
+        lambda resource: resource,
+        lambda resource: [resource],
+        bundle,
+        lambda resource: bundle(bundle(resource, TASK)),
+    ],
 )
 @pytest.mark.parametrize("key", ["results", "labs"])
 def test_a_specimen_alone_counts_for_the_results_that_refer_to_it(
-    asked: Asked, shape: Callable[[Any], Any], key: str
+    answer_to: AnswerTo, shape: Callable[[Any], Any], key: str
 ) -> None:
     subject = {"subject": {"reference": "Patient/p1"}}
     urine = LOW | subject | {"specimen": {"reference": "Specimen/s"}}
-    assert "low-potassium" in rules(asked(**{key: bundle(urine)}))
-    answered = asked(**{key: bundle(urine)}, theirs=shape(SPECIMEN | subject))
+    assert "low-potassium" in rules(answer_to(**{key: bundle(urine)}))
+    answered = answer_to(**{key: bundle(urine)}, theirs=shape(SPECIMEN | subject))
     assert "low-potassium" not in rules(answered)
-    assert [one.kind for one in answered.facts.problems()] == ["specimen"]
+    assert [problem.kind for problem in answered.facts.problems()] == ["specimen"]
 
 
 @pytest.mark.parametrize(
-    "shape", [lambda one: one, lambda one: [one], bundle, lambda one: bundle(bundle(one, SPECIMEN))]
+    "shape",
+    [
+        lambda resource: resource,
+        lambda resource: [resource],
+        bundle,
+        lambda resource: bundle(bundle(resource, SPECIMEN)),
+    ],
 )
 @pytest.mark.parametrize("key", ["medicationRequests", "medicationStatements", "drugs"])
 def test_a_medication_alone_counts_for_the_requests_that_refer_to_it(
-    asked: Asked, shape: Callable[[Any], Any], key: str
+    answer_to: AnswerTo, shape: Callable[[Any], Any], key: str
 ) -> None:
     kind = "MedicationStatement" if key == "medicationStatements" else "MedicationRequest"
     request = {
@@ -203,16 +230,16 @@ def test_a_medication_alone_counts_for_the_requests_that_refer_to_it(
         "subject": {"reference": "Patient/p1"},
         "medicationReference": {"reference": "Medication/m"},
     }
-    assert "quinine-active" not in rules(asked(**{key: bundle(request)}))
-    answered = asked(**{key: bundle(request)}, theirs=shape(MEDICATION))
+    assert "quinine-active" not in rules(answer_to(**{key: bundle(request)}))
+    answered = answer_to(**{key: bundle(request)}, theirs=shape(MEDICATION))
     assert "quinine-active" in rules(answered)
     assert not answered.facts.problems()
 
 
 @pytest.mark.parametrize("ours", [None, bundle()], ids=["null", "empty"])
-def test_what_nothing_refers_to_makes_nothing_incomplete(asked: Asked, ours: Any) -> None:
+def test_what_nothing_refers_to_makes_nothing_incomplete(answer_to: AnswerTo, ours: Any) -> None:
     keys = ("results", "medicationRequests", "medicationStatements")
-    answered = asked(theirs=[SPECIMEN, MEDICATION], **dict.fromkeys(keys, ours))
+    answered = answer_to(theirs=[SPECIMEN, MEDICATION], **dict.fromkeys(keys, ours))
     for kind in (Kind.RESULTS, Kind.MEDICATIONS, Kind.STATEMENTS):
         assert answered.facts.availability(kind).state is State.NONE
     assert not answered.facts.problems()
@@ -220,8 +247,8 @@ def test_what_nothing_refers_to_makes_nothing_incomplete(asked: Asked, ours: Any
 
 def test_a_bundle_of_which_nothing_is_left_out_is_passed_on_unchanged() -> None:
     page = json.dumps(bundle(LOW, bundle(QUININE)), indent=1).encode()
-    found = own_keys([page]).deliveries
-    assert found[Kind.RESULTS].pages == found[Kind.MEDICATIONS].pages == (page,)
+    deliveries = own_keys([page]).deliveries
+    assert deliveries[Kind.RESULTS].pages == deliveries[Kind.MEDICATIONS].pages == (page,)
 
 
 @pytest.mark.parametrize(
