@@ -18,7 +18,8 @@ class KindSpec(Struct, frozen=True, kw_only=True):
     ``key`` is the name of its prefetch key and ``types`` are its own resource types, of which the
     template asks for the first. ``also_read`` are types of another kind that are read where they
     arrive with this one. ``not_read`` are types that have information of the same kind and are
-    only reported.
+    only reported. ``refers_to`` is a type to which its resources refer, and which says nothing
+    without them.
 
     ``fetched_with`` is a kind that is asked for whenever this one is. ``single``: there is at most
     one resource, which is read by its id instead of searched for. ``active_only``: the template
@@ -33,6 +34,7 @@ class KindSpec(Struct, frozen=True, kw_only=True):
     types: tuple[str, ...]
     also_read: tuple[str, ...] = ()
     not_read: frozenset[str] = frozenset()
+    refers_to: str = ""
     fetched_with: Kind | None = None
     single: bool = False
     active_only: bool = False
@@ -61,6 +63,7 @@ _ROWS = (
         kind=Kind.RESULTS,
         key="results",
         types=("Observation",),
+        refers_to="Specimen",
         by_code=True,
         lists="observations",
         words="laboratory results",
@@ -82,6 +85,7 @@ _ROWS = (
         # Sites put both into one list.
         also_read=("MedicationStatement",),
         not_read=_DISPENSED,
+        refers_to="Medication",
         # Statements say what is taken just as requests do.
         fetched_with=Kind.STATEMENTS,
         active_only=True,
@@ -95,6 +99,7 @@ _ROWS = (
         types=("MedicationStatement",),
         also_read=("MedicationRequest",),
         not_read=_DISPENSED,
+        refers_to="Medication",
         # Not active_only: that a drug was stopped ends an older request. Not pointed_at: a List
         # that refers to a statement is reported as a list of medications.
         lists="medications",

@@ -34,12 +34,7 @@ _RELEVANT = frozenset(
     {*REPORTED_WITH, *POINTERS, *COMPANION_TYPES, "OperationOutcome", "Bundle", ""}
 )
 _NAMED = re.compile(rb'resourceType\\*"\s*:\s*\\*"([A-Za-z]{1,64})')
-# What results and requests refer to. It says nothing without them.
-_REFERRED_TO = {
-    Kind.RESULTS: "Specimen",
-    Kind.MEDICATIONS: "Medication",
-    Kind.STATEMENTS: "Medication",
-}
+_REFERRED_TO = frozenset(row.refers_to for row in KINDS.values()) - {""}
 
 
 class _Head(msgspec.Struct):
@@ -100,7 +95,7 @@ class OwnKeys:
 
     def with_companions(self, delivery: Delivery) -> Delivery:
         """The delivery with the Specimens or Medications to which its resources may refer."""
-        name = _REFERRED_TO.get(delivery.kind)
+        name = KINDS[delivery.kind].refers_to
         pages = [page for page, names in self.referred_to if name in names]
         if not pages or not any(_holds(page, delivery.kind) for page in delivery.pages):
             return delivery
@@ -125,7 +120,7 @@ def own_keys(values: Iterable[bytes | Raw]) -> OwnKeys:
         for kind in KINDS:
             if kind in contents.kinds:
                 pages.setdefault(kind, []).append(page)
-        if not contents.kinds and (names := contents.other_types & {*_REFERRED_TO.values()}):
+        if not contents.kinds and (names := contents.other_types & _REFERRED_TO):
             referred_to.append((page, frozenset(names)))
     deliveries = {
         kind: Delivery(
