@@ -73,7 +73,8 @@ def rules_page() -> str:
         "# Rules\n\nOne section for each rule: when it fires, what its card says, which limits and "
         "sources it uses, what it does not cover, and its card in an example. "
         "None of it is clinically validated.\n\n",
-        "; ".join(f"{len(one.rules)} when {one.hook.when}" for one in TOPIC.services) + ".\n",
+        "; ".join(f"{len(service.rules)} when {service.hook.when}" for service in TOPIC.services)
+        + ".\n",
     ]
     told: set[Rule] = set()
     for service in TOPIC.services:
@@ -99,8 +100,10 @@ def _rule(rule: Rule) -> str:
 
 def _card(body: Mapping[str, Any]) -> str:
     quoted = "\n".join(f"> {line}".rstrip() for line in str(body["detail"]).splitlines())
-    suggestions = "".join(f"> - offers: {one['label']}\n" for one in body.get("suggestions", ()))
-    reasons = ", ".join(one["display"] for one in body["overrideReasons"])
+    suggestions = "".join(
+        f"> - offers: {suggestion['label']}\n" for suggestion in body.get("suggestions", ())
+    )
+    reasons = ", ".join(reason["display"] for reason in body["overrideReasons"])
     return (
         f"> **[{body['indicator']}] {body['summary']}**\n>\n{quoted}\n"
         + (f">\n{suggestions}" if suggestions else "")
@@ -136,8 +139,15 @@ def traceability_page() -> str:
 def limits_page() -> str:
     """Every limit, dated and sourced."""
     rows = [
-        [f"`{one.key}`", str(one.value), one.unit, one.meaning, one.reference, str(one.checked)]
-        for one in files.limits().values()
+        [
+            f"`{limit.key}`",
+            str(limit.value),
+            limit.unit,
+            limit.meaning,
+            limit.reference,
+            str(limit.checked),
+        ]
+        for limit in files.limits().values()
     ]
     return (
         HEAD
@@ -154,14 +164,21 @@ def references_page() -> str:
         HEAD,
         "# References\n\nEach source once; *seen*: whether the primary source itself was read.\n",
     ]
-    for one in files.references().values():
+    for reference in files.references().values():
         found = " · ".join(
-            part for part in (f"PMID {one.pmid}" if one.pmid else "", one.doi, one.url) if part
+            part
+            for part in (
+                f"PMID {reference.pmid}" if reference.pmid else "",
+                reference.doi,
+                reference.url,
+            )
+            if part
         )
         parts.append(
-            f'\n## <a id="{one.key}"></a>{one.key}\n\n{one.citation}\n\n{one.kind}'
-            f"{f', {one.year}' if one.year else ''}; {'seen' if one.seen else 'not seen'}; "
-            f"last checked {one.checked}. {found}\n"
+            f'\n## <a id="{reference.key}"></a>{reference.key}\n\n{reference.citation}\n\n'
+            f"{reference.kind}{f', {reference.year}' if reference.year else ''}; "
+            f"{'seen' if reference.seen else 'not seen'}; last checked {reference.checked}. "
+            f"{found}\n"
         )
     return "".join(parts)
 
@@ -173,11 +190,11 @@ def units_page() -> str:
         "# Units\n\nCanonical value = reported value × factor + offset, exactly. A unit that is "
         "not listed is not guessed: the result cannot be used, and a card says so.\n",
     ]
-    for one in files.analytes().values():
+    for analyte in files.analytes().values():
         spellings: dict[str, list[str]] = {}
-        for spelling, unit in one.units.items():
+        for spelling, unit in analyte.units.items():
             spellings.setdefault(unit.name, []).append(f"`{spelling}`")
-        units = {unit.name: unit for unit in one.units.values()}
+        units = {unit.name: unit for unit in analyte.units.values()}
         rows = [
             [
                 name,
@@ -188,14 +205,15 @@ def units_page() -> str:
             ]
             for name, unit in units.items()
         ]
-        low, high = one.plausible
+        low, high = analyte.plausible
         own = (
-            f"; a laboratory's lower limit must be {one.range_low[0]}–{one.range_low[1]}"
-            if one.range_low
+            f"; a laboratory's lower limit must be {analyte.range_low[0]}–{analyte.range_low[1]}"
+            if analyte.range_low
             else ""
         )
         parts.append(
-            f"\n## {one.name}\n\nCanonical {one.canonical}; plausible {low}–{high}{own}.\n\n"
+            f"\n## {analyte.name}\n\n"
+            f"Canonical {analyte.canonical}; plausible {low}–{high}{own}.\n\n"
             + table(["unit", "factor", "offset", "why", "accepted spellings"], rows)
         )
     return "".join(parts)
@@ -205,12 +223,12 @@ def orders_page() -> str:
     """What cards can suggest."""
     rows = [
         [
-            f"`{one.key}`",
-            one.label,
-            "drug proposal" if one.medication else "test or referral",
-            "<br>".join(f"{code.system} {code.code}" for code in one.codes) or "text only",
+            f"`{orderable.key}`",
+            orderable.label,
+            "drug proposal" if orderable.medication else "test or referral",
+            "<br>".join(f"{code.system} {code.code}" for code in orderable.codes) or "text only",
         ]
-        for one in files.orderables().values()
+        for orderable in files.orderables().values()
     ]
     return (
         HEAD + "# Orders that cards suggest\n\nA site adds its own codings with the file named in "
@@ -260,7 +278,10 @@ def settings_page() -> str:
         [f"`{entry['variable']}`", entry["default"] or "unset", entry["description"]]
         for entry in list_settings(
             Settings.model_construct(),
-            {one.name: (one.default, one.default, one.description) for one in TOPIC.options},
+            {
+                option.name: (option.default, option.default, option.description)
+                for option in TOPIC.options
+            },
         )
     ]
     return (
@@ -277,9 +298,13 @@ def endpoints_page() -> str:
     app = create_app(Settings(database_url="sqlite:////nonexistent/none.db"), start=False)
     document = app.test_client().get("/openapi.json").json
     rows = [
-        [f"`{method.upper()} {path}`", one.get("summary", ""), ", ".join(sorted(one["responses"]))]
+        [
+            f"`{method.upper()} {path}`",
+            operation.get("summary", ""),
+            ", ".join(sorted(operation["responses"])),
+        ]
         for path, methods in document["paths"].items()
-        for method, one in methods.items()
+        for method, operation in methods.items()
     ]
     return (
         HEAD + "# Endpoints\n\nThe whole document, with every shape, is served at `/openapi.json`. "
@@ -294,8 +319,8 @@ def metrics_page() -> str:
 
     metrics = Metrics()._registry._collector_to_names
     rows = sorted(
-        [f"`{one._name}`", one._type, ", ".join(one._labelnames), one._documentation]
-        for one in metrics
+        [f"`{metric._name}`", metric._type, ", ".join(metric._labelnames), metric._documentation]
+        for metric in metrics
     )
     return (
         HEAD
@@ -310,15 +335,15 @@ def errors_page() -> str:
     from cds_service import errors
 
     rows = []
-    for name, one in vars(errors).items():
+    for name, error in vars(errors).items():
         if (
-            isinstance(one, type)
-            and issubclass(one, errors.ServiceError)
-            and one is not errors.ServiceError
+            isinstance(error, type)
+            and issubclass(error, errors.ServiceError)
+            and error is not errors.ServiceError
         ):
-            summary = " ".join((one.__doc__ or "").split())
-            status = "exit status 1" if one is errors.StartupError else str(one.status)
-            rows.append([name, status, one.code, summary])
+            summary = " ".join((error.__doc__ or "").split())
+            status = "exit status 1" if error is errors.StartupError else str(error.status)
+            rows.append([name, status, error.code, summary])
     return (
         HEAD + "# Errors\n\nOver HTTP every error is an OperationOutcome with the place "
         "(`expression`), what happened and what to do (`diagnostics`). On the command line it "
@@ -343,11 +368,12 @@ def command_line_page() -> str:
         context = click.Context(command, info_name=name, parent=root, terminal_width=96)
         if name == "population":
             # The first of its two commands is called without its name.
-            for inner, one in command.commands.items():
-                shown = name if inner == "run" else f"{name} {inner}"
-                commands[shown] = (
-                    one, click.Context(one, info_name=inner, parent=context, terminal_width=96)
-                )  # fmt: skip
+            for child_name, child in command.commands.items():
+                shown = name if child_name == "run" else f"{name} {child_name}"
+                child_context = click.Context(
+                    child, info_name=child_name, parent=context, terminal_width=96
+                )
+                commands[shown] = (child, child_context)
         else:
             commands[name] = (command, context)
     for name, (command, context) in commands.items():

@@ -17,8 +17,7 @@ from typing import Any
 from cds_service.core.call import Call
 from cds_service.core.facts import Kind, State
 from cds_service.core.series import Worse
-from cds_service.fhir.intake.arrival import COMPANION_TYPES as BESIDE_TYPES
-from cds_service.fhir.intake.arrival import EXPECTED
+from cds_service.fhir.intake.arrival import COMPANION_TYPES, EXPECTED
 from cds_service.fhir.read.reading import Reader, Reading, Vocabularies
 from cds_service.fhir.values.versions import R4_TYPES
 from cds_service.sources.obtaining import read_key
@@ -181,7 +180,7 @@ INSTEAD: Mapping[str, Mapping[str, Json]] = {
 }  # fmt: skip
 """What is changed in the sample to try one element; None removes an element."""
 
-COMPANION_TYPES: Mapping[str, Json] = {
+SECOND_VERSION: Mapping[str, Json] = {
     "meta": {"meta": {"lastUpdated": "2026-03-08T09:00:00Z"}},
     "identifier": {"id": "o2", "status": "entered-in-error"},
 }
@@ -311,7 +310,7 @@ def _raw(value: object) -> Any:
 
 
 def _bundle(*resources: object, **more: object) -> Json:
-    entries = [{"resource": one} for one in resources]
+    entries = [{"resource": resource} for resource in resources]
     return {"resourceType": "Bundle", "type": "searchset", "entry": entries, **more}
 
 
@@ -330,8 +329,8 @@ def _tried(kind: Kind, *resources: object) -> Tried:
     problems = [*record.problems]
     for series in reading.series.values():
         problems += series.newest(Worse.LOW).unusable
-    facts = (*facts, sorted({one.about for one in problems}))
-    return Tried(repr(facts), tuple(dict.fromkeys(one.reason for one in problems)))
+    facts = (*facts, sorted({problem.about for problem in problems}))
+    return Tried(repr(facts), tuple(dict.fromkeys(problem.reason for problem in problems)))
 
 
 def elements(name: str) -> list[str]:
@@ -360,31 +359,29 @@ def _try(name: str, element: str) -> Element:
     kind, sample = SAMPLES[name]
     changes = INSTEAD.get(name, {}).get(element, {})
     whole = {
-        key: one
-        for key, one in {"resourceType": name, **sample, **changes}.items()
-        if one is not None
+        key: value
+        for key, value in {"resourceType": name, **sample, **changes}.items()
+        if value is not None
     }
     if element not in whole:
         return Element(element, read=False)
     more: list[Json] = []
-    if element in COMPANION_TYPES and name == "Observation":
-        more = [
-            whole | {"valueQuantity": {"value": 3, "unit": "mmol/L"}} | COMPANION_TYPES[element]
-        ]
+    if element in SECOND_VERSION and name == "Observation":
+        more = [whole | {"valueQuantity": {"value": 3, "unit": "mmol/L"}} | SECOND_VERSION[element]]
     base = _tried(kind, whole, *more)
-    without = _tried(kind, {key: one for key, one in whole.items() if key != element}, *more)
+    without = _tried(kind, {key: value for key, value in whole.items() if key != element}, *more)
     spoilt = _tried(kind, whole | {element: 7}, *more)
     return Element(
         element,
         read=not base == without == spoilt,
-        missing=tuple(one for one in without.said if one not in base.said),
-        rubbish=tuple(one for one in spoilt.said if one not in base.said),
+        missing=tuple(reason for reason in without.said if reason not in base.said),
+        rubbish=tuple(reason for reason in spoilt.said if reason not in base.said),
     )
 
 
 def prose(name: str, element: str) -> str:
     """What is read of an element, in words; empty if none were written."""
-    stem = next((one for one in ("abatement", "value") if element.startswith(one)), "")
+    stem = next((prefix for prefix in ("abatement", "value") if element.startswith(prefix)), "")
     return READ.get(f"{name}.{element}") or READ.get(element) or READ.get(stem, "")
 
 
@@ -486,7 +483,9 @@ def shape_rows() -> Iterable[list[str]]:
     for words, page in SHAPES.items():
         reading = _read(Kind.RESULTS, page)
         state = reading.record.availability[Kind.RESULTS]
-        said = dict.fromkeys([*(one.reason for one in reading.record.problems), state.reason])
+        said = dict.fromkeys(
+            [*(problem.reason for problem in reading.record.problems), state.reason]
+        )
         read = "yes" if reading.series else "" if state.state is State.NONE else "no"
         yield [words, read, state.state.value, "; ".join(filter(None, said))]
 
@@ -500,9 +499,14 @@ def page(head: str, table: Any) -> str:
     for name in SAMPLES:
         parts.append(f"\n## {name}\n\n")
         rows = [
-            [f"`{one.name}`", prose(name, one.name), "; ".join(one.missing), "; ".join(one.rubbish)]
-            for one in tried(name)
-            if one.read
+            [
+                f"`{element.name}`",
+                prose(name, element.name),
+                "; ".join(element.missing),
+                "; ".join(element.rubbish),
+            ]
+            for element in tried(name)
+            if element.read
         ]
         parts.append(
             table(["element", "what is read", "reported when missing", "when unreadable"], rows)
@@ -517,16 +521,16 @@ def page(head: str, table: Any) -> str:
 
 def _ignored(name: str) -> str:
     return ", ".join(
-        f"`{one.name}`" + (f" ({NOT_READ[one.name]})" if one.name in NOT_READ else "")
-        for one in tried(name)
-        if not one.read
+        f"`{element.name}`" + (f" ({NOT_READ[element.name]})" if element.name in NOT_READ else "")
+        for element in tried(name)
+        if not element.read
     )
 
 
 _READ = frozenset().union(*EXPECTED.values())
 _HELD = {"DiagnosticReport", "Medication", "Specimen", "Substance"}
-_BESIDE = ", ".join(f"`{one}`" for one in sorted(BESIDE_TYPES - _READ - _HELD))
-_TYPES = ", ".join(f"`{one}`" for one in sorted(_READ))
+_IGNORED = ", ".join(f"`{name}`" for name in sorted(COMPANION_TYPES - _READ - _HELD))
+_TYPES = ", ".join(f"`{name}`" for name in sorted(_READ))
 INTRODUCTION = f"""# What is read of each FHIR element
 
 Everything that arrives becomes a fact; or it becomes a problem that says what could not be used
@@ -567,7 +571,7 @@ product of an activity, or only names) is reported, and no drug is drafted. Any 
 those requested that may hold the same (`DocumentReference`, `Binary`, `Parameters`, `Task`,
 `Basic`, and every type not named here) is reported too.
 
-Ignored on purpose, because they say nothing of what is requested: {_BESIDE}. A `Medication` counts
+Ignored on purpose, because they say nothing of what is requested: {_IGNORED}. A `Medication` counts
 only if something refers to it.
 
 In a Bundle for `evaluate`, `explain` and the demo page only the types above are used, and what

@@ -56,7 +56,7 @@ def joined(traces: Sequence[dict[str, Any]]) -> dict[str, Any]:
     first, *others = traces
     for trace in others:
         for name in ("data", "problems"):
-            first[name] += [one for one in trace[name] if one not in first[name]]
+            first[name] += [entry for entry in trace[name] if entry not in first[name]]
         first["rules"] += trace["rules"]
         first["refusedByModels"] |= trace["refusedByModels"]
     return first
