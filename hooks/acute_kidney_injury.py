@@ -5,16 +5,16 @@ from __future__ import annotations
 from datetime import timedelta
 from fractions import Fraction
 
+from msgspec import Struct
+
 from cds_service.core.facts import Result
-from cds_service.core.immutable import immutable
 from cds_service.core.patient import Facts
 from cds_service.core.series import Worse
 
 _UMOL_PER_MG_DL = Fraction("88.40")
 
 
-@immutable
-class AcuteKidneyInjury:
+class AcuteKidneyInjury(Struct, frozen=True):
     """A rise in creatinine from ``baseline`` that is large enough for possible AKI."""
 
     newest: Result

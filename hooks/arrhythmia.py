@@ -7,8 +7,9 @@ edit it.
 
 from __future__ import annotations
 
+from msgspec import Struct
+
 from cds_service.core.facts import Result
-from cds_service.core.immutable import immutable
 from cds_service.core.patient import Facts
 from cds_service.core.series import Worse
 from cds_service.engine.rule import Evidence, Need, conditions, medications, results
@@ -34,8 +35,7 @@ def qt_words(interval: Result) -> str:
     return f"QTc {interval.reported}"
 
 
-@immutable
-class RhythmRisk:
+class RhythmRisk(Struct, frozen=True):
     """What raises the risk of an arrhythmia, named briefly by ``words``; empty if nothing does."""
 
     words: str

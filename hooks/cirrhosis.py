@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
+from msgspec import Struct
+
 from cds_service.core.facts import Result
-from cds_service.core.immutable import immutable
 from cds_service.core.medications import Medication
 from cds_service.core.patient import Facts
 from cds_service.core.series import Worse
@@ -22,8 +23,7 @@ SEDATING = ("sedative", "opioid", "gabapentinoid")
 _RESOLVED = re.compile(r"\b(history of|hx of|h/o|previous|prior|past|resolved)\b")
 
 
-@immutable
-class ReasonsToStop:
+class ReasonsToStop(Struct, frozen=True):
     """Reasons to stop diuretics in a patient with cirrhosis, for a summary and as advice."""
 
     present: bool
@@ -145,8 +145,7 @@ def _number_with_status(result: Result) -> str:
     return _number(result) + (" (preliminary)" if result.preliminary else "")
 
 
-@immutable
-class Electrolytes:
+class Electrolytes(Struct, frozen=True):
     """Potassium and magnesium: what is low, what is not known and what is normal.
 
     ``preliminary`` are the analytes whose low result is not final.

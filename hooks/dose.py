@@ -15,7 +15,8 @@ from fractions import Fraction
 from functools import cache, lru_cache
 from importlib import resources
 
-from cds_service.core.immutable import immutable
+from msgspec import Struct
+
 from cds_service.core.medications import Dosage, Medication
 from cds_service.terminology.wording import PatternIndex, Words, read_pattern, split_words
 
@@ -125,8 +126,7 @@ def salts() -> Mapping[str, Salt]:
     }
 
 
-@immutable
-class Daily:
+class Daily(Struct, frozen=True):
     """Milligrams a day of one ingredient (for a salt: of the salt, not of the mineral).
 
     ``start`` is the first step of a stepwise order, ``most`` its highest; with a single step
@@ -165,15 +165,13 @@ def daily_amount(medication: Medication, names: Sequence[str], salt: Salt | None
     )
 
 
-@immutable
-class _Strength:
+class _Strength(Struct, frozen=True):
     amount: Fraction
     unit: str
     per: str  # "" for one unit of the product, such as a tablet; "ml" for one millilitre
 
 
-@immutable
-class _Product:
+class _Product(Struct, frozen=True):
     strength: _Strength | None
     elemental: bool  # the milligrams are those of the mineral, not of the salt
 

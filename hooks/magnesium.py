@@ -6,8 +6,9 @@ Renal function and the magnesium level together show how great the risk is. A tr
 
 from __future__ import annotations
 
+from msgspec import Struct
+
 from cds_service.core.facts import Result
-from cds_service.core.immutable import immutable
 from cds_service.core.medications import Medication
 from cds_service.core.patient import Facts
 from cds_service.engine.rule import Evidence, conditions, demographics, orders, results
@@ -50,8 +51,7 @@ SIGNS = (
 )
 
 
-@immutable
-class Accumulation:
+class Accumulation(Struct, frozen=True):
     """What is known about the risk that magnesium accumulates.
 
     ``unresolved`` names what could not be used or was not obtained: while there is any, the risk

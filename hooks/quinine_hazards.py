@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from msgspec import Struct
+
 from cds_service.core.facts import Kind, Problem, Result
-from cds_service.core.immutable import immutable
 from cds_service.core.medications import Medication
 from cds_service.core.patient import Facts
 from cds_service.core.series import Worse
@@ -28,8 +29,7 @@ CONTRAINDICATIONS = {
 }
 
 
-@immutable
-class Contraindications:
+class Contraindications(Struct, frozen=True):
     """Contraindications to quinine for any indication; ``unresolved`` is what may hide another."""
 
     names: tuple[str, ...]
@@ -113,8 +113,7 @@ INTERACTIONS = {
 AVOID_TOGETHER = ("qt_prolonging", "mefloquine")
 
 
-@immutable
-class Interaction:
+class Interaction(Struct, frozen=True):
     """A class of medicines that quinine interacts with, and the patient's medicines of it."""
 
     concept: str

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+from msgspec import Struct
+
 from cds_service.core.facts import Condition, Kind, Problem, Result
-from cds_service.core.immutable import immutable
 from cds_service.core.patient import Facts
 from cds_service.core.series import Worse
 from cds_service.engine.rule import Evidence
@@ -33,8 +34,7 @@ class Impairment(IntEnum):
     SEVERE = 3
 
 
-@immutable
-class RenalFunction:
+class RenalFunction(Struct, frozen=True):
     """Renal function as a hazard: stale values (91 days to 12 months) count here.
 
     ``impairment`` is SEVERE in advanced CKD (stage 4-5, dialysis, eGFR < 30) or AKI, and MODERATE

@@ -8,15 +8,16 @@ Time is an argument. Nothing here is kept from one call to the next.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import field
 from functools import cached_property, partial
 from typing import Literal
+
+from msgspec import Struct
 
 from cds_service.answer.cards import Card, Cards
 from cds_service.answer.evaluation import Evaluation
 from cds_service.core.call import Call
+from cds_service.core.confidential import Confidential
 from cds_service.core.facts import Kind, Problem
-from cds_service.core.immutable import immutable
 from cds_service.core.patient import Facts
 from cds_service.engine.rule import Answer, CannotTell, Finding, NotFired, Outcome, Rule
 from cds_service.engine.topic import Topic
@@ -26,8 +27,7 @@ from cds_service.fhir.read.reading import Reading
 Validation = Literal["cited", "all", "none"]
 
 
-@immutable
-class TraceEntry:
+class TraceEntry(Struct, frozen=True):
     """One rule's outcome in words; ``answer`` is one of those of `answer_word`.
 
     ``left_out`` says why the card of a rule that fired is not shown.
@@ -40,13 +40,14 @@ class TraceEntry:
     left_out: str = ""
 
 
-@immutable(slots=False)
-class AnsweredCall:
+class AnsweredCall(Confidential, frozen=True, dict=True):
     """The result of one call, with the call itself.
 
     ``dropped`` says, by rule id, why a card is not shown; ``silent`` are the silent rules whose
     cards would have been shown. What only a trace needs is computed on demand.
     """
+
+    printed = ("call", "dropped")
 
     call: Call
     cards: tuple[Card, ...]
@@ -54,9 +55,9 @@ class AnsweredCall:
     silent: tuple[Rule, ...]
     problems: Sequence[Problem]
     deliveries: Mapping[Kind, Delivery]
-    facts: Facts = field(repr=False)
-    outcomes: tuple[Outcome, ...] = field(repr=False)
-    _validate: Callable[[], dict[str, str]] = field(repr=False)
+    facts: Facts
+    outcomes: tuple[Outcome, ...]
+    _validate: Callable[[], dict[str, str]]
 
     @cached_property
     def trace(self) -> tuple[TraceEntry, ...]:

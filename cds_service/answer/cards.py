@@ -15,7 +15,6 @@ from cds_service.answer.suggestions import random_id
 from cds_service.answer.writing import CardWriter
 from cds_service.core.call import Call
 from cds_service.core.identity import Identity
-from cds_service.core.immutable import immutable
 from cds_service.core.patient import Facts
 from cds_service.engine.arranging import (
     NO_PRIORITIES,
@@ -70,8 +69,7 @@ class Card(Struct, frozen=True):
         return tuple(dict.fromkeys(evidence.fact.source.reference for evidence in self.evidence))
 
 
-@immutable
-class WrittenCards:
+class WrittenCards(Struct, frozen=True):
     """The cards of one call in display order, and why others are not shown, by rule id."""
 
     cards: tuple[Card, ...]

@@ -9,11 +9,10 @@ Time is an argument. Nothing here is kept from one call to the next.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import field
 
 from cds_service.core.call import Call
+from cds_service.core.confidential import Confidential
 from cds_service.core.facts import Kind
-from cds_service.core.immutable import immutable
 from cds_service.core.patient import Facts, Site
 from cds_service.engine.rule import Outcome, Rule
 from cds_service.engine.run import Engine
@@ -24,13 +23,12 @@ from cds_service.fhir.read.reading import Reader, Reading
 from cds_service.sources.prefetch import NOT_ASKED, Key
 
 
-@immutable
-class EvaluatedCall:
+class EvaluatedCall(Confidential, frozen=True):
     """The outcome of every rule for one call, and the data that the rules were asked about."""
 
-    reading: Reading = field(repr=False)
-    facts: Facts = field(repr=False)
-    outcomes: tuple[Outcome, ...] = field(repr=False)
+    reading: Reading
+    facts: Facts
+    outcomes: tuple[Outcome, ...]
 
 
 class Evaluation:

@@ -10,10 +10,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Literal
 
+from msgspec import Struct
+
 from cds_service.answer.evidence import EvidenceLines
 from cds_service.answer.suggestions import SuggestionWriter
 from cds_service.core.call import Call
-from cds_service.core.immutable import immutable
 from cds_service.core.knowledge import Reference
 from cds_service.core.text import one_line, shortened
 from cds_service.engine.arranging import ShownFinding
@@ -29,8 +30,7 @@ ASSOCIATED = "davinci-crd.associated-resource"
 """The card extension of Da Vinci CRD 2.2 that links a card to the orders it is about."""
 
 
-@immutable
-class _Common:
+class _Common(Struct, frozen=True):
     """What all cards of a rule with the same reference have in common."""
 
     source: Mapping[str, Any]

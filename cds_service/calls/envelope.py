@@ -9,10 +9,9 @@ with the schemas. Other values of prefetch keys, and the draft orders, stay unde
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import field
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import Any, NoReturn
 
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
@@ -20,26 +19,32 @@ from msgspec import UNSET, Raw, UnsetType
 from cds_service.calls import shapes
 from cds_service.calls.strict_json import checked_text, decoded, parse
 from cds_service.core.call import Call
+from cds_service.core.confidential import Confidential
 from cds_service.core.identity import ANYBODY, Origin
-from cds_service.core.immutable import immutable
 from cds_service.engine.topic import Service
 from cds_service.errors import BadRequest
 from cds_service.fhir.values.peeks import ResultPage, Slot
 
 
-@immutable
-class Authorization:
-    """``fhirAuthorization``: what the service may request from the client's FHIR server."""
+class Authorization(Confidential, frozen=True):
+    """``fhirAuthorization``: what the service may request from the client's FHIR server.
 
-    token: str = field(repr=False)
+    It cannot be pickled, so that the token is never sent to another process or stored.
+    """
+
+    printed = ("scope",)
+
+    token: str
     """Bearer token."""
     scope: str
-    patient: str | None = field(default=None, repr=False)
+    patient: str | None = None
     """The only patient that the token is for."""
 
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("an access token is never pickled")
 
-@immutable
-class Envelope:
+
+class Envelope(Confidential, frozen=True):
     """A checked call, and what was sent with it: needed to obtain the data, and not afterwards.
 
     Only ``hook_instance`` is also recorded. The token is not part of the call, so that neither
@@ -47,11 +52,13 @@ class Envelope:
     undecoded JSON.
     """
 
+    printed = ("call", "hook_instance", "authorization")
+
     call: Call
     hook_instance: str
     authorization: Authorization | None = None
-    prefetch: Mapping[str, Raw] | LazyPrefetch = field(default_factory=dict, repr=False)
-    results: ResultPage | None = field(default=None, repr=False)
+    prefetch: Mapping[str, Raw] | LazyPrefetch = msgspec.field(default_factory=dict)
+    results: ResultPage | None = None
     """The value of `RESULTS` in ``prefetch``, where it was decoded with the body."""
 
 

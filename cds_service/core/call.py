@@ -8,16 +8,14 @@ all, and the prefetch, which becomes deliveries.
 
 from __future__ import annotations
 
-from dataclasses import field
 from datetime import UTC, datetime
 from functools import cached_property
 
+from cds_service.core.confidential import Confidential
 from cds_service.core.identity import ANYBODY, Identity, Origin
-from cds_service.core.immutable import immutable
 
 
-@immutable(slots=False)
-class Call:
+class Call(Confidential, frozen=True, dict=True):
     """One call; ``service`` is the id of the service.
 
     ``as_of`` has a time zone. ``user`` is a reference (``Practitioner/7``). ``selections`` are the
@@ -27,13 +25,15 @@ class Call:
     of different hospitals.
     """
 
+    printed = ("service", "as_of", "origin", "fhir_server")
+
     service: str
-    patient_id: str = field(repr=False)
+    patient_id: str
     as_of: datetime
-    user: str | None = field(default=None, repr=False)
-    encounter_id: str | None = field(default=None, repr=False)
-    selections: tuple[str, ...] | None = field(default=(), repr=False)
-    draft_orders: bytes | None = field(default=None, repr=False)
+    user: str | None = None
+    encounter_id: str | None = None
+    selections: tuple[str, ...] | None = ()
+    draft_orders: bytes | None = None
     origin: Origin = ANYBODY
     fhir_server: str | None = None
 

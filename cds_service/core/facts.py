@@ -7,7 +7,6 @@ not be obtained shows in `Availability`.
 
 from __future__ import annotations
 
-from dataclasses import field
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -18,7 +17,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from cds_service.core.analytes import Analyte
-from cds_service.core.immutable import immutable
+from cds_service.core.confidential import Confidential
 from cds_service.core.quantities import Interval, Unit, decimal_text, printed_unit, rounded
 
 
@@ -73,8 +72,7 @@ class Source(Struct, frozen=True):
     origin: str = ""
 
 
-@immutable
-class Problem:
+class Problem(Confidential, frozen=True, eq=False):
     """Something that was there and could not be used, and why.
 
     ``kind`` is a stable word for metrics (``unknown-unit``, ``implausible``, ``future``,
@@ -82,8 +80,10 @@ class Problem:
     ``reason`` says why in words for a clinician (it may quote the record: escape it before
     showing it). ``critical`` is True where the laboratory flagged the result as critical;
     ``value`` is the result where only its date is wrong (its time is then the time of the
-    call).
+    call); it takes no part in comparison.
     """
+
+    printed = ("kind", "about", "reason", "source", "when", "critical")
 
     kind: str
     about: str
@@ -91,7 +91,16 @@ class Problem:
     source: Source
     when: datetime | None = None
     critical: bool = False
-    value: Result | None = field(default=None, compare=False, repr=False)
+    value: Result | None = None
+
+    def _compared(self) -> tuple[object, ...]:
+        return self.kind, self.about, self.reason, self.source, self.when, self.critical
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Problem) and self._compared() == other._compared()
+
+    def __hash__(self) -> int:
+        return hash(self._compared())
 
 
 # With a dict, so that `cached_property` works: its text is made once for all cards that cite it.

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import field
 from datetime import date
 from functools import cached_property
 
+import msgspec
 from msgspec import Struct
 
 from cds_service.core.facts import (
@@ -20,7 +20,6 @@ from cds_service.core.facts import (
     Reason,
     Source,
 )
-from cds_service.core.immutable import immutable
 from cds_service.core.medications import Medication
 
 
@@ -33,8 +32,7 @@ class Patient(Struct, frozen=True):
     source: Source = Source("Patient")
 
 
-@immutable(slots=False)
-class Drafts:
+class Drafts(Struct, frozen=True, dict=True):
     """What is being ordered now; empty where the hook has no drafts.
 
     ``selected`` are the drafts that are judged: those that were picked, or all where the hook
@@ -64,8 +62,7 @@ class Drafts:
         return tuple(draft for draft in self.orders if draft.selected)
 
 
-@immutable
-class Record:
+class Record(Struct, frozen=True):
     """Everything that was read from one patient's data, apart from the results (see Series)."""
 
     patient: Patient = Patient()
@@ -76,5 +73,5 @@ class Record:
     performed: tuple[PerformedPanel, ...] = ()
     drafts: Drafts = Drafts()
     encounter: Reason = Reason()
-    availability: Mapping[Kind, Availability] = field(default_factory=dict)
+    availability: Mapping[Kind, Availability] = msgspec.field(default_factory=dict)
     problems: Sequence[Problem] = ()

@@ -14,7 +14,6 @@ from enum import IntEnum
 from msgspec import Struct
 from msgspec.structs import replace
 
-from cds_service.core.immutable import immutable
 from cds_service.core.patient import Facts
 from cds_service.core.text import one_line
 from cds_service.core.times import days
@@ -42,8 +41,7 @@ class ShownFinding(Struct, frozen=True):
     ordered: tuple[str, ...] = ()
 
 
-@immutable
-class ArrangedFindings:
+class ArrangedFindings(Struct, frozen=True):
     """The findings that are shown, in display order, and why others are not, by rule id."""
 
     shown: tuple[ShownFinding, ...]
@@ -62,8 +60,7 @@ class Priority(IntEnum):
 Findings = Sequence[tuple[Rule, Finding]]
 
 
-@immutable
-class Priorities:
+class Priorities(Struct, frozen=True):
     """How the cards of a topic rank among each other.
 
     ``kinds`` are priorities by rule id; a rule that is not listed is advice. ``withheld`` takes

@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from msgspec import Struct
+
 from cds_service.core.facts import Order
-from cds_service.core.immutable import immutable
 from cds_service.core.medications import Medication
 from cds_service.engine.rule import Finding, RemoveDraft, Rule
 
@@ -25,8 +26,7 @@ def _raise(_: object, error: Exception) -> None:
     raise error
 
 
-@immutable
-class Faults:
+class Faults(Struct, frozen=True):
     """What is told of an exception that costs one card its details, or one step its effect.
 
     ``card`` gets the rule whose card is at fault; ``step`` gets the name of the step that was

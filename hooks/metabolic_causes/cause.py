@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from cds_service.core.immutable import immutable
+from msgspec import Struct
+
 from cds_service.engine.rule import Evidence, Indicator, OrderTest
 
 
-@immutable
-class Cause:
+class Cause(Struct, frozen=True):
     """One finding: its severity, the value, what to do, and what to measure again."""
 
     indicator: Indicator

@@ -19,8 +19,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from msgspec import Struct
+
 from cds_service.core.facts import Problem
-from cds_service.core.immutable import immutable
 from cds_service.core.medications import Medication
 from cds_service.core.patient import Facts
 from cds_service.engine.rule import (
@@ -151,8 +152,7 @@ def _warns(answer: Answer) -> bool:
     return isinstance(answer, Finding) and answer.indicator is not Indicator.INFO
 
 
-@immutable
-class _Analgesics:
+class _Analgesics(Struct, frozen=True):
     nsaids: tuple[Medication, ...]
     acetaminophen: tuple[Medication, ...]
 
@@ -160,8 +160,7 @@ class _Analgesics:
         return bool(self.nsaids or self.acetaminophen)
 
 
-@immutable
-class _Factors:
+class _Factors(Struct, frozen=True):
     """The risk factors for an NSAID; ``unresolved`` names what could hide another.
 
     ``serious``: one of them makes a warning even without cramps; ``older``: 65 years or more.

@@ -19,8 +19,9 @@ from __future__ import annotations
 from datetime import timedelta
 from fractions import Fraction
 
+from msgspec import Struct
+
 from cds_service.core.facts import Condition, Kind, Result
-from cds_service.core.immutable import immutable
 from cds_service.core.patient import Facts
 from cds_service.core.series import NO_RESULTS, Worse
 from cds_service.engine.rule import (
@@ -122,8 +123,7 @@ def anemia(facts: Facts) -> Answer:
     )
 
 
-@immutable
-class _Severity:
+class _Severity(Struct, frozen=True):
     """How severe and how recent the anaemia is; ``limit``: the key of the severe limit passed."""
 
     indicator: Indicator

@@ -19,7 +19,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from fractions import Fraction
 
-from cds_service.core.immutable import immutable
+from msgspec import Struct
+
 from cds_service.core.knowledge import Limit
 from cds_service.core.medications import Medication
 from cds_service.core.patient import Facts
@@ -142,8 +143,7 @@ def baclofen_ordered_dose(facts: Facts) -> Answer:
     )
 
 
-@immutable
-class _Dose:
+class _Dose(Struct, frozen=True):
     """One draft's daily dose: how it exceeds a limit, or why it could not be read."""
 
     draft: Medication

@@ -17,8 +17,9 @@ Does not cover: high potassium and potassium-sparing diuretics (see potassium-or
 
 from __future__ import annotations
 
+from msgspec import Struct
+
 from cds_service.core.facts import Kind, Result
-from cds_service.core.immutable import immutable
 from cds_service.core.medications import Medication
 from cds_service.core.patient import Facts
 from cds_service.core.series import Worse
@@ -202,8 +203,7 @@ def _sodium_advice(sodium: Evidence | None) -> tuple[str, ...]:
     )
 
 
-@immutable
-class _Electrolyte:
+class _Electrolyte(Struct, frozen=True):
     """Potassium or magnesium: low now, or checked within 30 days, or neither."""
 
     name: str

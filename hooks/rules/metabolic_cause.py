@@ -15,7 +15,7 @@ Does not cover: high calcium or sodium, the treatment itself.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from cds_service.core.facts import Result
 from cds_service.core.patient import Facts

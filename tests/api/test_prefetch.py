@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from rich.pretty import pretty_repr
 
 from cds_service.calls.envelope import Authorization, Envelope, read_envelope
 from cds_service.core.facts import Kind, State
@@ -408,8 +409,25 @@ def test_the_token_stays_beside_the_call() -> None:
     assert b"secret" not in pickle.dumps(envelope.call)
 
 
+def test_neither_an_envelope_with_a_token_nor_the_access_it_gives_can_be_pickled() -> None:
+    envelope = _envelope(_with_token())
+    for one in (
+        envelope.authorization,
+        envelope,
+        Access("https://a.example", envelope.authorization),
+    ):
+        with pytest.raises(TypeError, match="an access token is never pickled"):
+            pickle.dumps(one)
+
+
 def test_the_representation_of_an_envelope_hides_the_token() -> None:
-    assert "secret" not in repr(_envelope(_with_token()))
+    envelope = _envelope(_with_token())
+    for one in (
+        envelope,
+        envelope.authorization,
+        Access("https://a.example", envelope.authorization),
+    ):
+        assert "secret" not in repr(one) + pretty_repr(one)
     assert "secret" not in repr(Authorization("secret", "patient/*.read"))
 
 

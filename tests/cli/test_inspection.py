@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from cds_service.catalogue import topics
 from cds_service.catalogue.topics import InstalledTopic
@@ -222,7 +223,7 @@ def test_missing_knowledge_is_named() -> None:
             limits=lambda _given, _where: Limits({"x.low": limit}),
             references={"bare": Reference("bare", "", "", "trial", "")},
             orderables={"o": Orderable("o", "", frozenset({"gold"}))},
-            priorities=replace(TOPIC.knowledge.priorities, kinds={}),
+            priorities=structs.replace(TOPIC.knowledge.priorities, kinds={}),
         ),
         TODAY,
     )

@@ -1,8 +1,9 @@
 """The one value of a call: what is computed from it, and that it can be sent to another process."""
 
 import pickle
-from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+
+from msgspec.structs import replace
 
 from cds_service.core.call import Call
 from cds_service.core.identity import Identity, Origin

@@ -1,7 +1,6 @@
 """What a clinician and an EHR get: one card, complete, without HTML."""
 
 import re
-from dataclasses import replace as replaced
 from importlib import import_module
 from typing import Any
 from uuid import uuid4
@@ -41,7 +40,7 @@ def written(
     encounter: str | None = "7",
     user: str | None = "Practitioner/3",
 ) -> WrittenCards:
-    call = replaced(CALL, encounter_id=encounter, user=user)
+    call = replace(CALL, encounter_id=encounter, user=user)
     return Cards(WRITER, new_id).write(hook_of(service), case.outcomes(service), case.facts(), call)
 
 

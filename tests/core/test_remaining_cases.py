@@ -6,8 +6,8 @@ from functools import partial
 
 import pytest
 
+from cds_service.core.deferred import Deferred
 from cds_service.core.facts import Condition, KnownDesignation, Presence, Source
-from cds_service.core.immutable import Deferred
 from cds_service.engine.knowledge_files import KnowledgeFolder
 from cds_service.terminology import vocabulary as module
 from cds_service.terminology.call_texts import ensure_budget

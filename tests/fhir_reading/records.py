@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
+
+from msgspec.structs import replace
 
 from cds_service.core.call import Call
 from cds_service.core.facts import Kind, Problem, Result, State

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from cds_service.core.facts import Kind, State
 from cds_service.errors import TooLarge

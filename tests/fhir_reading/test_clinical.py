@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from cds_service.core.facts import Kind, Presence
 from tests.fhir_reading.records import (

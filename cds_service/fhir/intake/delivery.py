@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import field
 
 from msgspec import Raw
 
+from cds_service.core.confidential import Confidential
 from cds_service.core.facts import Availability, Kind, State
-from cds_service.core.immutable import immutable
 from cds_service.fhir.values.peeks import EntryPage, ResultPage
 
 
@@ -24,8 +23,7 @@ class LazyJson:
         return self._cut()
 
 
-@immutable
-class Delivery:
+class Delivery(Confidential, frozen=True):
     """The raw JSON of one kind of data and the state in which it arrived.
 
     ``pages`` are undecoded JSON values: Bundles or single resources, in the order in which they
@@ -35,12 +33,14 @@ class Delivery:
     decoded on arrival, so that this is not done twice.
     """
 
+    printed = ("kind", "state", "origin", "reason")
+
     kind: Kind
     state: State
     pages: tuple[bytes | Raw | LazyJson, ...] = ()
     origin: str = ""
     reason: str = ""
-    peeked: ResultPage | EntryPage | None = field(default=None, repr=False, compare=False)
+    peeked: ResultPage | EntryPage | None = None
 
     @property
     def availability(self) -> Availability:

@@ -13,8 +13,8 @@ from functools import partial
 
 from msgspec import Struct
 
+from cds_service.core.deferred import Deferred
 from cds_service.core.facts import Designation, Kind, KnownDesignation
-from cds_service.core.immutable import Deferred
 from cds_service.core.kinds import KINDS
 from cds_service.core.medications import Dosage, Ingredient, Medication, Taking
 from cds_service.fhir.read.conditions import read_reason

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from msgspec import Struct
+
 from cds_service.core.analytes import Analyte
 from cds_service.core.call import Call
 from cds_service.core.facts import Availability, Kind, Problem
-from cds_service.core.immutable import immutable
 from cds_service.core.observing import NOTHING_MORE, Observing
 from cds_service.core.record import Drafts, Record
 from cds_service.core.series import Series
@@ -34,8 +35,7 @@ _DRAFTS = 50_000
 """Characters of the draft orders that are read, however much text the rest of the call has."""
 
 
-@immutable
-class Reading:
+class Reading(Struct, frozen=True):
     """What was read of one call.
 
     ``series`` are the results by the key of their analyte. ``resources`` gives the raw JSON behind
