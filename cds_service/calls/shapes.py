@@ -55,6 +55,11 @@ def schema(name: str) -> dict[str, Any]:
     return loaded
 
 
+def exists(name: str) -> bool:
+    """Whether there is a JSON Schema ``schemas/<name>.schema.json``."""
+    return files("cds_service.calls").joinpath(f"schemas/{name}.schema.json").is_file()
+
+
 @cache
 def validator(name: str) -> Draft202012Validator:
     """A compiled validator for the shape ``name``."""

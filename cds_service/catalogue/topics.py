@@ -15,6 +15,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cds_service.calls import shapes
 from cds_service.catalogue.limits_file import read_limits
 from cds_service.core.knowledge import KnowledgeError, Limits, Reference
 from cds_service.engine.checking import check_topics
@@ -50,6 +51,7 @@ def chosen_topics(settings: Settings) -> tuple[Topic, ...]:
     topics = tuple(installed[key] for key in settings.topics or installed)
     try:
         check_topics(topics)
+        _check_hooks(topics)
         _check_names(options_of(topics), type(settings).model_fields)
         # Of those that are not served too: a misspelt value must not wait until they are.
         option_values(settings, tuple(installed.values()))
@@ -58,13 +60,21 @@ def chosen_topics(settings: Settings) -> tuple[Topic, ...]:
         of_site = settings.limits is not None and str(error).startswith(settings.limits)
         raise StartupError(
             f"{error}.",
-            "Correct the rule or the file that it names.",
+            "Correct it. `cds-service check` lists all that is wrong, with files and lines.",
             "CDS_LIMITS" if of_site else "",
         ) from None
     known_rules(settings.rules_off, topics, "CDS_RULES_OFF")
     silent = [rule for rule in settings.rules_silent if rule != "*"]
     known_rules(silent, topics, "CDS_RULES_SILENT")
     return topics
+
+
+def _check_hooks(topics: Iterable[Topic]) -> None:
+    for hook in dict.fromkeys(service.hook for topic in topics for service in topic.services):
+        if not shapes.exists(hook.schema):
+            raise KnowledgeError(
+                f"hook {hook.name}: no JSON Schema of its context is called {hook.schema}"
+            )
 
 
 def _check_names(options: Iterable[str], settings: Container[str]) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from structlog.testing import capture_logs
 
 from cds_service.commands.scenarios import answered_scenarios
 from cds_service.engine.declared import DeclaredFacts, UndeclaredError, undeclared
@@ -19,17 +21,32 @@ if TYPE_CHECKING:
 def undeclared_in(topic: Topic, scenarios: Path) -> Iterator[tuple[str, str]]:
     """Each undeclared read, limit, offer and override reason, and each fault: rule id, sentence.
 
+    The id is empty for what is not the fault of a rule. Nothing is logged meanwhile.
     A scenario that is not answered (a refused request) shows nothing and is passed over.
     """
     if not topic.services:
         return
-    reported: set[str] = set()
-    for name, answered in answered_scenarios(topic, scenarios):
-        rules = [outcome.rule for outcome in answered.outcomes]
-        for rule_id, fault in _undeclared_by(topic, rules, answered.facts):
-            if fault not in reported:
-                reported.add(fault)
-                yield rule_id, f"{fault} (in the scenario {name})."
+    found: dict[str, tuple[str, str]] = {}
+    with capture_logs() as logged:
+        for name, answered in answered_scenarios(topic, scenarios):
+            rules = [outcome.rule for outcome in answered.outcomes]
+            of_rules = list(_undeclared_by(topic, rules, answered.facts))
+            faulty = {rule_id for rule_id, _ in of_rules}
+            of_cards = [fault for fault in _failures(logged) if fault[0] not in faulty]
+            for rule_id, fault in (*of_rules, *of_cards):
+                found.setdefault(fault, (rule_id, name))
+            logged.clear()
+    for fault, (rule_id, name) in found.items():
+        yield rule_id, f"{fault} (in the scenario {name})."
+
+
+def _failures(logged: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
+    """What failed while calls were answered, also in cards and in arranging: rule id, sentence."""
+    for entry in logged:
+        if entry["log_level"] == "error":
+            rule_id, step = entry.get("rule", ""), entry.get("step", "")
+            what = f"rule {rule_id}" if rule_id else f"the step {step or entry['event']}"
+            yield rule_id, f"{what}: {entry.get('error')} at {entry.get('place')}"
 
 
 def _undeclared_by(topic: Topic, rules: list[Rule], facts: Facts) -> Iterator[tuple[str, str]]:

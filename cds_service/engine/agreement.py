@@ -49,14 +49,18 @@ def contradictions(topics: Sequence[Topic]) -> Iterator[str]:
                         f"topic {topic.key}: {what} {key} contradicts that of {first}: "
                         f"{', '.join(different)}"
                     )
-    readings: dict[str, tuple[str, Entries]] = {}
+    owners: dict[str, Topic] = {}
     for topic in topics:
         for key in topic.knowledge.analytes:
-            reading = _reading(topic, key)
-            first, known_reading = readings.setdefault(key, (topic.key, reading))
-            for name in reading:
-                if not _same(known_reading[name], reading[name]):
-                    yield f"topic {topic.key}: analyte {key}: {name} differ from those of {first}"
+            owner = owners.setdefault(key, topic)
+            if owner is not topic:
+                own, known_reading = _reading(topic, key), _reading(owner, key)
+                for name in own:
+                    if not _same(known_reading[name], own[name]):
+                        yield (
+                            f"topic {topic.key}: analyte {key}: {name} differ from those of "
+                            f"{owner.key}"
+                        )
 
 
 def _owned_twice(what: str, ids: Sequence[tuple[str, Sequence[str]]]) -> Iterator[str]:

@@ -1,11 +1,11 @@
-"""A rule: its declaration, the answers it can give, and the checks it must pass to run.
+"""A rule: its declaration, and the answers it can give.
 
 There are three answers, never two: a `Finding` (fired), `NotFired`, or `CannotTell`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING
@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from cds_service.core.facts import Allergy, Condition, Kind, Order, Problem, Result
-from cds_service.core.knowledge import KnowledgeError, Limit
+from cds_service.core.knowledge import Limit
 from cds_service.core.medications import Medication
 from cds_service.core.times import Window
-from cds_service.engine.overrides import OVERRIDES
 
 if TYPE_CHECKING:
     from cds_service.core.patient import Facts
@@ -294,57 +293,3 @@ def reviewing(base: Rule, review: Review, otherwise: Finding | None = None) -> R
     return replace(
         base, check=None, review=review, otherwise=otherwise, document=review.__doc__ or ""
     )
-
-
-def check_rules(
-    rules: Sequence[Rule],
-    references: Mapping[str, object],
-    limits: Mapping[str, Limit],
-    analytes: Mapping[str, object],
-    orderables: Mapping[str, object],
-) -> None:
-    """Raise KnowledgeError naming the first rule of a service with a flaw, and the flaw."""
-    seen: set[str] = set()
-    for declared in rules:
-        if declared.id in seen:
-            raise KnowledgeError(f"rule {declared.id}: two rules have this id")
-        seen.add(declared.id)
-        for flaw in flaws(declared, references, limits, analytes, orderables):
-            raise KnowledgeError(
-                flaw if flaw.startswith("limit ") else f"rule {declared.id}: {flaw}"
-            )
-
-
-def flaws(
-    rule: Rule,
-    references: Mapping[str, object],
-    limits: Mapping[str, Limit],
-    analytes: Mapping[str, object],
-    orderables: Mapping[str, object],
-) -> Iterator[str]:
-    """What is wrong in the declaration of a rule, and what it names that does not exist."""
-    for attribute in ("id", "title", "version", "owner", "changed", "references", "needs"):
-        if not getattr(rule, attribute):
-            yield f"it has no {attribute}"
-    if rule.version.count(".") != 2:
-        yield f"version {rule.version} is not like 1.0.0"
-    for key in rule.references:
-        if key not in references:
-            yield f"reference {key} is not in the references"
-    for key in rule.limits:
-        if key not in limits:
-            yield f"limit {key} is not in the limits"
-            continue
-        if not limits[key].unit:
-            yield f"limit {key} has no unit"
-        if limits[key].reference not in references:
-            yield f"limit {key}: reference {limits[key].reference} is not in the references"
-    for key in rule.offers:
-        if key not in orderables:
-            yield f"order {key} is not in the orders"
-    for code in rule.overrides:
-        if code not in OVERRIDES:
-            yield f"{code} is not a known override reason"
-    for need in rule.needs:
-        if need.analyte and need.analyte not in analytes:
-            yield f"it needs an unknown analyte {need.analyte}"

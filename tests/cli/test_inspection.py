@@ -21,7 +21,9 @@ from cds_service.commands.lacking import lacking
 from cds_service.commands.undeclared import undeclared_in
 from cds_service.core.knowledge import KnowledgeError, Limit, Limits, Reference
 from cds_service.core.times import days
+from cds_service.engine.arranging import Priority
 from cds_service.engine.orderables import Orderable
+from cds_service.engine.overrides import OVERRIDES
 from cds_service.engine.rule import Rule, conditions, medications, results
 from cds_service.engine.topic import Topic
 from cds_service.terminology.vocabulary import Vocabulary
@@ -148,16 +150,22 @@ def of_rule(rule: Rule, **knowledge: Any) -> list[str]:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"document": " "}, "its function has no docstring, from which its page is made."),
+        (
+            {"document": " "},
+            "its function has no docstring, from which its page is made. Write one.",
+        ),
         ({"changed": "2026-11-29"}, "changed: 2026-11-29 is in the future."),
-        ({"changed": "yesterday"}, "changed: yesterday is not a date like 2026-11-27."),
+        ({"changed": "yesterday"}, "changed: yesterday is not a day like 2026-11-27."),
         ({"version": "2"}, "version 2 is not like 1.0.0."),
-        ({"title": ""}, "it has no title."),
-        ({"overrides": ("because",)}, "because is not a known override reason."),
+        ({"title": ""}, "it has no title. Add title to its @rule."),
+        (
+            {"overrides": ("because",)},
+            f"because is not a known override reason. Use one of {', '.join(OVERRIDES)}.",
+        ),
         (
             {"needs": (results("zinc", days(3)),)},
-            "it needs an unknown analyte zinc. Add to knowledge/analytes.toml: [zinc] with name, "
-            "canonical, decimals, plausible and unit.",
+            "analyte zinc is not in the analytes. Add to knowledge/analytes.toml: [zinc] with "
+            "name, canonical, decimals, plausible and unit.",
         ),
         (
             {"needs": (conditions("gout"),)},
@@ -166,7 +174,7 @@ def of_rule(rule: Rule, **knowledge: Any) -> list[str]:
         ),
         (
             {"needs": (medications("elixir"),)},
-            "no code list or name list of medication requests has elixir. Add "
+            "no code list or name list of medications has elixir. Add "
             "knowledge/codelists/medications/elixir.csv.",
         ),
         (
@@ -200,50 +208,69 @@ def test_everything_missing_for_a_rule_is_named_with_the_file_to_add_it_to(
 def test_everything_missing_for_an_analyte_is_reported_at_once() -> None:
     bare = replace(TOPIC.knowledge.analytes["magnesium"], units={})
     unlisted = replace(TOPIC.knowledge.vocabularies, observations=Vocabulary((), ()))
-    sentences = of_rule(
-        replace(RULE, needs=(results("magnesium", days(3)),)),
-        analytes={"magnesium": bare},
-        vocabularies=unlisted,
-        codes=lambda _key: (),
+    sentences = lacking(
+        with_rules(
+            RULE,
+            analytes={"magnesium": bare},
+            vocabularies=unlisted,
+            codes=lambda _key: (),
+        ),
+        TODAY,
     )
-    assert sentences == [
-        "the analyte magnesium has no code to search for. Add to [magnesium] in "
+    assert [sentence for sentence in sentences if sentence.startswith("analyte ")] == [
+        "analyte magnesium: it has no code to search for. Add to [magnesium] in "
         'knowledge/analytes.toml: codes = [{ code = "…", display = "…", source = "…" }].',
-        "the analyte magnesium has no name, so that a result without a code is not read. Add to "
+        "analyte magnesium: it has no name, so that a result without a code is not read. Add to "
         '[magnesium] in knowledge/analytes.toml: names = ["magnesium"].',
-        "the analyte magnesium has no unit, so that no result is read. Add to [magnesium] in "
+        "analyte magnesium: it has no unit, so that no result is read. Add to [magnesium] in "
         "knowledge/analytes.toml: [[magnesium.unit]].",
     ]
 
 
-def test_missing_knowledge_is_named() -> None:
+def test_an_order_that_is_missing_belongs_into_the_block_of_its_analyte() -> None:
+    without = {k: v for k, v in TOPIC.knowledge.orderables.items() if k != "magnesium"}
+    assert of_rule(replace(RULE, offers=("magnesium",)), orderables=without) == [
+        "order magnesium is not in the orders. Add to [magnesium] in knowledge/analytes.toml: "
+        'order = "Magnesium".'
+    ]
+
+
+def test_missing_knowledge_is_named_with_what_to_add() -> None:
     limit = Limit("x.low", Decimal(1), "", "nowhere", date(2027, 1, 1))
     sentences = lacking(
         with_rules(
+            RULE,
             limits=lambda _given, _where: Limits({"x.low": limit}),
             references={"bare": Reference("bare", "", "", "trial", "")},
             orderables={"o": Orderable("o", "", frozenset({"gold"}))},
-            priorities=structs.replace(TOPIC.knowledge.priorities, kinds={}),
+            priorities=structs.replace(TOPIC.knowledge.priorities, kinds={"gone": Priority.HAZARD}),
         ),
         TODAY,
     )
     assert [sentence for sentence in sentences if not sentence.startswith("rule ")] == [
-        "limit x.low: it has no meaning.",
-        "limit x.low: it has no unit.",
+        'limit x.low: it has no meaning. Add to ["x.low"] in knowledge/limits.toml: meaning = "…".',
+        'limit x.low: it has no unit. Add to ["x.low"] in knowledge/limits.toml: unit = "…" (the '
+        'number 1 has the unit "1").',
         "limit x.low: its reference nowhere is not in the references. Add to "
         "knowledge/references.toml: [nowhere] with label, citation and kind.",
+        'reference bare: it has no label. Add to [bare] in knowledge/references.toml: label = "…".',
+        "reference bare: it has no citation. Add to [bare] in knowledge/references.toml: "
+        'citation = "…".',
+        "reference bare: it has no url, although it is a primary source. Add to [bare] in "
+        'knowledge/references.toml: url = "https://…".',
+        'order o: it has no label. Add to [o] in knowledge/orders.toml: label = "…".',
+        "order o: it covers gold, which is not an analyte and is in no code list or name list of "
+        "orders or medications. Add knowledge/codelists/orders/gold.csv, or remove gold from "
+        "covers of [o] in knowledge/orders.toml.",
         "limit x.low: checked: 2027-01-01 is in the future.",
-        "reference bare: it has no label.",
-        "reference bare: it has no citation.",
-        "reference bare: it has no url, although it is a primary source.",
-        "order o: it has no label.",
-        "order o: it covers gold, which is in no list.",
+        "priorities: no rule of the topic is called gone. Add the rule to a service, or remove "
+        "the priority.",
     ]
 
 
 def test_for_a_topic_without_rules_it_says_how_to_add_one() -> None:
     sentences = list(lacking(replace(TOPIC, services=()), TODAY))
-    assert sentences[0] == "it has no services: cds-service new-rule writes its first rule."
+    assert sentences[0] == "it has no services. cds-service new-rule writes its first rule."
 
 
 def test_in_a_checkout_rules_without_service_row_cases_or_scenario_are_named(

@@ -1,4 +1,4 @@
-"""The engine evaluates every rule; an invalid rule is refused at start."""
+"""The engine evaluates every rule."""
 
 from dataclasses import replace
 from typing import Any
@@ -7,9 +7,7 @@ import msgspec
 import pytest
 
 from cds_service.core.facts import Kind, State
-from cds_service.core.knowledge import KnowledgeError
 from cds_service.core.patient import Facts
-from cds_service.core.times import days
 from cds_service.engine.checking import check_topics
 from cds_service.engine.rule import (
     CannotTell,
@@ -19,16 +17,13 @@ from cds_service.engine.rule import (
     NotFired,
     Rule,
     Tier,
-    check_rules,
     conditions,
     demographics,
-    results,
     reviewing,
     rule,
 )
 from cds_service.engine.run import FAILED, Engine, judges, may_fire
 from hooks import TOPIC
-from hooks.knowledge.files import analytes, limits, orderables, references
 from hooks.order_select import RULES as ORDER_SELECT
 from hooks.order_sign import RULES as ORDER_SIGN
 from hooks.patient_view import RULES as PATIENT_VIEW
@@ -52,10 +47,6 @@ def made(**changes: object) -> Rule:
     return replace(sound, **changes)  # type: ignore[arg-type]
 
 
-def check(*rules: Rule) -> None:
-    check_rules(rules, references(), limits(), analytes(), orderables())
-
-
 def test_the_rules_of_all_services_are_valid() -> None:
     check_topics([TOPIC])
     assert rules_by_service() == {
@@ -63,50 +54,6 @@ def test_the_rules_of_all_services_are_valid() -> None:
         "leg-cramps-order-select": ORDER_SELECT,
         "leg-cramps-order-sign": ORDER_SIGN,
     }
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"references": ()}, "no references"),
-        ({"version": ""}, "no version"),
-        ({"version": "1.0"}, "not like 1.0.0"),
-        ({"title": ""}, "no title"),
-        ({"owner": ""}, "no owner"),
-        ({"changed": ""}, "no changed"),
-        ({"needs": ()}, "no needs"),
-        ({"id": ""}, "no id"),
-        ({"references": ("hearsay",)}, "reference hearsay is not in the references"),
-        ({"limits": ("magnesium.imagined",)}, "limit magnesium.imagined is not in the limits"),
-        ({"offers": ("moonlight",)}, "order moonlight is not in the orders"),
-        ({"overrides": ("no-mood",)}, "no-mood is not a known override reason"),
-        ({"needs": (results("unobtainium", days(30)),)}, "unknown analyte unobtainium"),
-    ],
-)
-def test_a_rule_that_lacks_something_is_refused_by_name(
-    changes: dict[str, object], message: str
-) -> None:
-    with pytest.raises(KnowledgeError, match=message):
-        check(made(**changes))
-
-
-def test_a_limit_without_a_unit_or_with_an_unknown_reference_is_refused() -> None:
-    low = limits()["magnesium.low"]
-    for broken, message in (
-        (replace(low, unit=""), "has no unit"),
-        (replace(low, reference="hearsay"), "reference hearsay"),
-    ):
-        with pytest.raises(KnowledgeError, match=message):
-            check_rules(
-                (made(),), references(), {"magnesium.low": broken}, analytes(), orderables()
-            )
-
-
-def test_two_rules_with_one_id_are_refused_within_a_service_only() -> None:
-    with pytest.raises(KnowledgeError, match="two rules"):
-        check(made(), made())
-    check(made())
-    check(made(judges=frozenset({"magnesium"})))
 
 
 def ask(rule: Rule, facts: Facts, cramps: bool | None = True) -> object:

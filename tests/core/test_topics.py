@@ -8,6 +8,7 @@ from cds_service.catalogue import topics
 from cds_service.catalogue.sites import _Table
 from cds_service.core.knowledge import KnowledgeError
 from cds_service.demo.question import DemoRequest
+from cds_service.engine.arranging import NO_PRIORITIES
 from cds_service.engine.checking import check_topics
 from cds_service.engine.topic import Topic
 from cds_service.errors import StartupError
@@ -22,7 +23,9 @@ def other(**services: object) -> Topic:
     """A topic of one service whose rule is not one of ours."""
     rule = replace(DRAFTS.rules[0], id="another-rule")
     service = replace(DRAFTS, id="another-service", rules=(rule,))
-    return replace(TOPIC, key="another", services=(replace(service, **services),))  # type: ignore[arg-type]
+    known = replace(TOPIC.knowledge, priorities=NO_PRIORITIES)
+    topic = replace(TOPIC, key="another", knowledge=known)
+    return replace(topic, services=(replace(service, **services),))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -87,7 +90,7 @@ def test_topics_may_share_entries_that_agree() -> None:
 
 
 def test_an_entry_that_two_topics_define_differently_is_refused() -> None:
-    known = TOPIC.knowledge
+    known = other().knowledge
     key, entry = next(iter(known.references.items()))
     changed = {**known.references, key: replace(entry, label="Another label")}
     wrong = replace(other(), knowledge=replace(known, references=changed))

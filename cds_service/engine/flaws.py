@@ -1,0 +1,178 @@
+"""What is wrong or missing in one topic: in its services, its rules and the knowledge behind them.
+
+A start refuses the first flaw; ``cds-service check`` lists them all with their files and lines.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+from datetime import date
+from typing import TypeVar
+
+from cds_service.core.facts import Kind
+from cds_service.core.kinds import KINDS
+from cds_service.core.knowledge import Limit
+from cds_service.engine.flaw import (
+    IN_PYTHON,
+    Flaw,
+    Found,
+    is_day,
+    order_fix,
+    reference_fix,
+    unknown,
+)
+from cds_service.engine.knowledge_flaws import knowledge_flaws
+from cds_service.engine.overrides import OVERRIDES
+from cds_service.engine.rule import Need, Rule
+from cds_service.engine.topic import Knowledge, Topic
+
+_T = TypeVar("_T", bound=Hashable)
+
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_ID_FIX = "Use lower-case words with hyphens, like low-sodium."
+_VERSION = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+")
+
+
+def flaws(topic: Topic, folder: str = "knowledge", today: date | None = None) -> Iterator[Flaw]:
+    """Everything that is wrong in a topic whose knowledge files are in ``folder``.
+
+    Days after ``today`` are flaws. A start gives none: its clock may be wrong, and its time zone
+    another than the author's.
+    Raises KnowledgeError or CodeError for a file that cannot be read.
+    """
+    if not _ID.fullmatch(topic.key):
+        yield Flaw("", f"{topic.key!r} is not a valid key of a topic", _ID_FIX)
+    if not topic.services:
+        yield Flaw("", "it has no services", "cds-service new-rule writes its first rule.")
+    yield from _of_options(topic)
+    yield from _of_services(topic)
+    known = topic.knowledge
+    limits = known.limits(None, "")
+    for rule in topic.rules:
+        for what, fix in _of_rule(rule, known, limits, folder):
+            yield Flaw(f"rule {rule.id}", what, fix, rule=rule)
+    yield from knowledge_flaws(topic, folder, today)
+
+
+# --- services and options ------------------------------------------------------------------------
+
+
+def _of_options(topic: Topic) -> Iterator[Flaw]:
+    for name in _repeated(option.name for option in topic.options):
+        yield Flaw("", "two of its options have the same name", key=name, files=IN_PYTHON)
+    for option in topic.options:
+        plain = option.name.isidentifier() and option.name == option.name.lower()
+        if not plain or not option.choices:
+            what = "it needs a name like a_name and choices"
+            yield Flaw(f"option {option.name}", what, key=option.name, files=IN_PYTHON)
+
+
+def _of_services(topic: Topic) -> Iterator[Flaw]:
+    for service_id in _repeated(service.id for service in topic.services):
+        what = "two services have this id"
+        yield Flaw(f"service {service_id}", what, key=service_id, files=IN_PYTHON)
+    first: dict[str, Rule] = {}
+    for rule in topic.rules:  # a rule with two functions, one for each service, is one rule
+        known = first.setdefault(rule.id, rule)
+        if (rule.title, rule.version) != (known.title, known.version):
+            what = "another rule with this id has another title or version"
+            yield Flaw(f"rule {rule.id}", what, rule=rule)
+    for service in topic.services:
+        where = f"service {service.id}"
+        for attribute in ("id", "title", "description", "rules"):
+            if not getattr(service, attribute):
+                yield Flaw(where, f"it has no {attribute}", key=service.id, files=IN_PYTHON)
+        if service.id and not _ID.fullmatch(service.id):
+            yield Flaw(where, "its id is not valid", _ID_FIX, key=service.id, files=IN_PYTHON)
+        for rule_id in _repeated(rule.id for rule in service.rules):
+            what = f"two rules of {service.id} have this id"
+            yield Flaw(f"rule {rule_id}", what, key=rule_id, files=IN_PYTHON)
+        for rule in service.rules:
+            if service.hook.drafts and not rule.judges and rule.review is None:
+                what = f"it must say which drafts it judges, because {service.id} is for drafts"
+                yield Flaw(f"rule {rule.id}", what, "Add judges to its @rule.", rule=rule)
+
+
+# --- rules ---------------------------------------------------------------------------------------
+
+
+def _of_rule(rule: Rule, known: Knowledge, limits: Mapping[str, Limit], folder: str) -> Found:
+    for attribute in ("id", "title", "version", "owner", "changed", "references", "needs"):
+        if not getattr(rule, attribute):
+            yield f"it has no {attribute}", f"Add {attribute} to its @rule."
+    if rule.id and not _ID.fullmatch(rule.id):
+        yield "its id is not valid", _ID_FIX
+    if not rule.document.strip():
+        yield "its function has no docstring, from which its page is made", "Write one."
+    if rule.check is None and rule.review is None:
+        yield "it has no function, so that it never answers", ""
+    if rule.version and not _VERSION.fullmatch(rule.version):
+        yield f"version {rule.version} is not like 1.0.0", ""
+    if rule.changed and not is_day(rule.changed):
+        yield f"changed: {rule.changed} is not a day like 2026-11-27", ""
+    for key in rule.references:
+        if key not in known.references:
+            yield unknown("reference", key), reference_fix(key, folder)
+    for key in rule.limits:
+        if key not in limits:
+            yield (
+                unknown("limit", key),
+                f'Add to {folder}/limits.toml: ["{key}"] with value, unit, reference, checked and '
+                "meaning.",
+            )
+    for key in rule.offers:
+        if key not in known.orderables:
+            yield unknown("order", key), order_fix(key, known, folder)
+    for code in rule.overrides:
+        if code not in OVERRIDES:
+            yield f"{code} is not a known override reason", f"Use one of {', '.join(OVERRIDES)}."
+    for need in rule.needs:
+        yield from _of_need(need, known, folder)
+    drafts = known.vocabularies.medications.all_concepts | known.vocabularies.orders.all_concepts
+    for judged in sorted(rule.judges - drafts):
+        yield (
+            f"no code list or name list of medications or orders has {judged}",
+            f"Add {judged}.csv to {folder}/codelists/medications or {folder}/codelists/orders.",
+        )
+
+
+def _of_need(need: Need, known: Knowledge, folder: str) -> Found:
+    if need.kind is Kind.RESULTS:
+        name = need.analyte or ", ".join(need.concepts)
+        if not name:
+            yield "it needs results without saying which", 'Write results("KEY", days(90)).'
+        elif need.within is None:
+            yield (
+                f"it needs results of {name} without saying how far back",
+                f'Write results("{name}", days(90)), or years.',
+            )
+    elif need.analyte:
+        yield (
+            f"it needs the analyte {need.analyte} from {need.kind.value}, which has none",
+            f'Write results("{need.analyte}", days(90)).',
+        )
+    if need.kind is Kind.RESULTS and need.analyte and need.analyte not in known.analytes:
+        yield (
+            unknown("analyte", need.analyte),
+            f"Add to {folder}/analytes.toml: [{need.analyte}] with name, canonical, decimals, "
+            "plausible and unit.",
+        )
+    lists = KINDS[need.kind].lists
+    for concept in need.concepts:
+        if not lists:
+            yield f"it looks for {concept} in {need.kind.value}, which has no lists", "Remove it."
+        elif concept not in getattr(known.vocabularies, lists).all_concepts:
+            yield (
+                f"no code list or name list of {lists} has {concept}",
+                f"Add {folder}/codelists/{lists}/{concept}.csv.",
+            )
+
+
+def _repeated(values: Iterable[_T]) -> Iterator[_T]:
+    """Each value that was there before."""
+    seen: set[_T] = set()
+    for value in values:
+        if value in seen:
+            yield value
+        seen.add(value)
