@@ -24,6 +24,8 @@ OVERRIDE_CODES = {
 @pytest.mark.parametrize("version", ["2.0.1", "3.0"])
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
 def test_an_answer_breaks_no_requirement(folder: Path, version: str, service: Service) -> None:
+    """SHALL (CDS Service Response, Card Attributes; G3, G4, C0 to C16): what every answer
+    must hold."""
     example = scenario(folder)
     running = service(example.as_of, spec_version=version, **example.settings)
     response = running.client.post(example.path, json=example.request)
@@ -37,7 +39,8 @@ def test_an_answer_breaks_no_requirement(folder: Path, version: str, service: Se
 
 
 def test_the_scenarios_produce_every_kind_of_card(service: Service) -> None:
-    """Ensures that the test above exercises each requirement."""
+    """SHALL (Suggestion, Action, OverrideReason; C7 to C12): each kind of card is among those
+    checked."""
     indicators, actions, empty = set(), set(), False
     for folder in FOLDERS:
         example = scenario(folder)
@@ -148,10 +151,13 @@ CARD, SUGGESTION = "cards.0", "cards.0.suggestions.0"
     ],
 )
 def test_the_checker_detects(body: Any, broken: list[str]) -> None:
+    """SHALL (Card Attributes; C0 to C16): the checker finds an answer that breaks each
+    requirement."""
     assert black_box.response(body) == broken
 
 
 def test_the_checker_detects_two_recommended_suggestions_when_only_one_may_be_accepted() -> None:
+    """SHALL (Suggestion; C8): with at-most-one, no more than one suggestion is recommended."""
     suggestions = [
         {"label": "S", "isRecommended": True, "uuid": f"4e0a3a1e-3283-4575-ab82-028d55fe271{n}"}
         for n in range(2)

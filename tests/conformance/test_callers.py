@@ -22,6 +22,7 @@ FEEDBACK = f"{VIEW}/feedback"
 
 @pytest.mark.parametrize("alg", ["ES384", "RS384"])
 def test_a_signed_call_is_answered(service: Make, tmp_path: Path, alg: str) -> None:
+    """Client (Trusting CDS Clients; A2, A7): each call is signed with its private key."""
     ehr = Client(tmp_path, alg)
     client = service(**ehr.settings)
 
@@ -30,6 +31,7 @@ def test_a_signed_call_is_answered(service: Make, tmp_path: Path, alg: str) -> N
 
 @pytest.mark.parametrize("aud", [BASE + VIEW, BASE + FEEDBACK])
 def test_feedback_may_be_signed_for_either_address(service: Make, tmp_path: Path, aud: str) -> None:
+    """SHALL (Feedback, Trusting CDS Clients; F6): feedback is signed as a call is."""
     ehr = Client(tmp_path)
     client = service(**ehr.settings)
 
@@ -41,6 +43,7 @@ def test_feedback_may_be_signed_for_either_address(service: Make, tmp_path: Path
 def test_protected_discovery_accepts_a_token_for_its_own_address(
     service: Make, tmp_path: Path
 ) -> None:
+    """SHALL (Trusting CDS Clients; D11): `aud` of a token for discovery is its address."""
     ehr = Client(tmp_path)
     client = service(**ehr.settings, discovery_auth=True)
 
@@ -69,6 +72,7 @@ WRONG: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("changes", WRONG.values(), ids=WRONG.keys())
 def test_a_wrong_token_is_401(service: Make, tmp_path: Path, changes: dict[str, Any]) -> None:
+    """SHOULD, SHALL NOT (Trusting CDS Clients; A1 to A7): a token with a wrong header or claim."""
     ehr = Client(tmp_path)
     client = service(**ehr.settings)
 
@@ -78,6 +82,7 @@ def test_a_wrong_token_is_401(service: Make, tmp_path: Path, changes: dict[str, 
 
 
 def test_alg_none_is_401(service: Make, tmp_path: Path) -> None:
+    """SHALL NOT (JWT Signing Algorithm; A7): `none` is no signature."""
     ehr = Client(tmp_path)
     head, claims, _ = ehr.token(VIEW, alg="none", key="").split(".")
     client = service(**ehr.settings)
@@ -88,6 +93,7 @@ def test_alg_none_is_401(service: Make, tmp_path: Path) -> None:
 
 
 def test_a_token_is_valid_for_one_call(service: Make, tmp_path: Path) -> None:
+    """Practice (Trusting CDS Clients, `jti`; A8): a token that was seen is refused."""
     ehr = Client(tmp_path)
     client = service(**ehr.settings)
     signed = ehr.signed(VIEW)
@@ -98,6 +104,7 @@ def test_a_token_is_valid_for_one_call(service: Make, tmp_path: Path) -> None:
 
 
 def test_a_client_may_be_allowed_to_use_a_token_again(service: Make, tmp_path: Path) -> None:
+    """Practice (Trusting CDS Clients, `jti`; A8): a client whose tokens are for several calls."""
     ehr = Client(tmp_path, replay="allow")
     client = service(**ehr.settings)
     signed = ehr.signed(VIEW)
@@ -107,6 +114,8 @@ def test_a_client_may_be_allowed_to_use_a_token_again(service: Make, tmp_path: P
 
 @responses.activate
 def test_keys_come_from_the_listed_address_and_from_no_other(service: Make, tmp_path: Path) -> None:
+    """SHOULD (Trusting CDS Clients; A3, A5): the service trusts the `iss` and `jku` on its
+    list."""
     own = f"{ISS}/jwks.json"
     ehr = Client(tmp_path)
     ehr.listed.write_text(f'[{{"iss": "{ISS}", "jku": "{own}"}}]')
@@ -124,6 +133,7 @@ def test_keys_come_from_the_listed_address_and_from_no_other(service: Make, tmp_
 def test_the_audience_is_the_public_address_whatever_the_host_header_says(
     service: Make, tmp_path: Path
 ) -> None:
+    """SHALL (Trusting CDS Clients; A6): `aud` is the address of the endpoint that is called."""
     ehr = Client(tmp_path)
     client = service(**ehr.settings)
     spoofed = {"Host": "evil.example", "X-Forwarded-Host": "evil.example",

@@ -115,6 +115,7 @@ ANSWERED: dict[str, tuple[str, dict[str, Any]]] = {
 
 @pytest.mark.parametrize(("path", "call"), ANSWERED.values(), ids=ANSWERED.keys())
 def test_a_valid_call_is_answered_with_200(ask: Ask, path: str, call: dict[str, Any]) -> None:
+    """Client (HTTP Request, Prefetch Template; G7, R1, R7, V1, V12): what it may send."""
     response = ask(path, call)
 
     assert response.status_code == 200, response.text
@@ -122,6 +123,7 @@ def test_a_valid_call_is_answered_with_200(ask: Ask, path: str, call: dict[str, 
 
 
 def test_a_draft_without_medication_gets_no_cards(ask: Ask) -> None:
+    """Practice (HTTP Response; C1): nothing to say is 200 and an empty list of cards."""
     assert ask(SELECT, order("MedicationRequest/1")).get_json() == {"cards": []}
 
 
@@ -170,6 +172,7 @@ REFUSED: dict[str, tuple[str, Any, str]] = {
 def test_an_invalid_call_is_refused_with_400_and_the_place(
     ask: Ask, path: str, content: Any, place: str
 ) -> None:
+    """MAY, SHOULD (HTTP Status Codes; R2, R3): an error carries an OperationOutcome."""
     response = ask(path, content)
 
     assert response.status_code == 400
@@ -184,6 +187,7 @@ def test_an_invalid_call_is_refused_with_400_and_the_place(
 def test_without_prefetch_or_a_fhir_server_it_is_412_naming_the_keys(
     ask: Ask, content: Any
 ) -> None:
+    """SHALL (HTTP Status Codes; R4): 412 where what is required cannot be obtained."""
     response = ask(VIEW, content)
 
     assert response.status_code == 412
@@ -196,6 +200,7 @@ def test_without_prefetch_or_a_fhir_server_it_is_412_naming_the_keys(
 
 
 def test_a_call_may_be_repeated_with_the_same_hook_instance(ask: Ask) -> None:
+    """Client (hookInstance; R13): it is new for each call; a repeated one is answered."""
     call = scenario(next(folder for folder in FOLDERS if folder.name == "quinine-ordered")).request
     first, second = (ask(SELECT, call).get_json()["cards"] for _ in range(2))
 
@@ -204,7 +209,8 @@ def test_a_call_may_be_repeated_with_the_same_hook_instance(ask: Ask) -> None:
 
 
 def test_an_answer_comes_within_500_ms(service: Service) -> None:
-    """The best of three: others may be using this machine."""
+    """SHOULD (Providing FHIR Resources to a CDS Service; R11): about 500 ms. The best of
+    three: others may be using this machine."""
     for folder in FOLDERS:
         example = scenario(folder)
         client = service(example.as_of, **example.settings).client
@@ -220,6 +226,7 @@ def test_an_answer_comes_within_500_ms(service: Service) -> None:
 
 @pytest.mark.parametrize("changes", [{}, {"prefetch": None}, {"hook": "other"}])
 def test_no_answer_echoes_the_access_token(ask: Ask, changes: dict[str, Any]) -> None:
+    """SHALL (Passing the Access Token; R10): the access token is not passed on."""
     call = view(fhirServer="https://fhir.example", fhirAuthorization=AUTHORIZATION, **changes)
 
     response = ask(VIEW, call)

@@ -37,6 +37,7 @@ def any_version(request: pytest.FixtureRequest, service: Service) -> tuple[str, 
 
 
 def test_discovery_breaks_no_requirement(any_version: tuple[str, FlaskClient]) -> None:
+    """SHALL (Discovery, Prefetch Template; D1 to D8, P1 to P7): what discovery must hold."""
     _, client = any_version
     response = client.get("/cds-services", headers={"Accept": "application/json"})
 
@@ -48,6 +49,7 @@ def test_discovery_breaks_no_requirement(any_version: tuple[str, FlaskClient]) -
 def test_every_service_says_which_specification_and_hook_it_implements(
     any_version: tuple[str, FlaskClient],
 ) -> None:
+    """SHOULD, SHALL (3.0: Discovery; D6, D7): `version` and `hookVersion`."""
     version, client = any_version
     services = client.get("/cds-services").get_json()["services"]
 
@@ -57,6 +59,7 @@ def test_every_service_says_which_specification_and_hook_it_implements(
 
 
 def test_windows_are_requested_only_if_the_setting_is_on(service: Service) -> None:
+    """MAY (3.0: Prefetch tokens; V3): `today()` only for clients that know it."""
     keys_with_window = {}
     for name, settings in SPECIFICATIONS.items():
         services = service(NOW, **settings).client.get("/cds-services").get_json()["services"]
@@ -74,7 +77,8 @@ def test_windows_are_requested_only_if_the_setting_is_on(service: Service) -> No
 
 
 def test_a_search_window_is_as_long_as_the_longest_lookback(service: Service) -> None:
-    """For every day of four years: the search covers everything that any rule looks at."""
+    """MAY (3.0: Prefetch tokens; V3): on every day of four years the search covers what any rule
+    looks at."""
     running = service(NOW, **SPECIFICATIONS["3.0.0 with windows"])
     for described in running.client.get("/cds-services").get_json()["services"]:
         days = int(
@@ -94,6 +98,7 @@ def test_a_search_window_is_as_long_as_the_longest_lookback(service: Service) ->
 
 
 def test_every_listed_service_answers_at_its_address(client: FlaskClient) -> None:
+    """SHALL (Discovery; D3): each service answers at `{base}/cds-services/{id}`."""
     for service in client.get("/cds-services").get_json()["services"]:
         # 400, not 404: the service exists, but the body is missing.
         assert client.post(f"/cds-services/{service['id']}").status_code == 400
@@ -163,4 +168,6 @@ def with_window(version: str, token: str) -> dict[str, Any]:
     ],
 )
 def test_the_checker_detects(body: Any, broken: list[str]) -> None:
+    """SHALL (Discovery; D1 to D8, P1 to P7): the checker finds a discovery that breaks each
+    requirement."""
     assert black_box.discovery(body) == broken

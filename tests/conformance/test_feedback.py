@@ -53,6 +53,7 @@ WITH_REASON = OVERRIDDEN | {
 def test_the_feedback_examples_of_the_specification_are_stored(
     service: Make, elements: list[dict[str, Any]]
 ) -> None:
+    """SHALL (Feedback; F1 to F4): accepted, overridden with and without a reason."""
     client = service()
 
     response = post(client, f"{VIEW}/feedback", {"feedback": elements})
@@ -94,6 +95,7 @@ def without(element: dict[str, Any], name: str) -> dict[str, Any]:
 def test_feedback_that_violates_the_specification_is_400_and_nothing_is_stored(
     service: Make, content: Any, place: str
 ) -> None:
+    """SHALL (Feedback; F2, F5): what an element must have; `ignored` is never sent."""
     client = service()
 
     response = post(client, f"{VIEW}/feedback", content)
@@ -104,6 +106,7 @@ def test_feedback_that_violates_the_specification_is_400_and_nothing_is_stored(
 
 
 def test_feedback_with_the_id_of_a_card_is_counted_for_its_rule(service: Make) -> None:
+    """MAY (Card Attributes, Feedback; C2): a card's `uuid` is what feedback names."""
     client = service()
     (card,) = post(client, VIEW, body()).get_json()["cards"]
 
@@ -115,6 +118,7 @@ def test_feedback_with_the_id_of_a_card_is_counted_for_its_rule(service: Make) -
 
 
 def test_feedback_is_for_services_that_exist(service: Make, tmp_path: Path) -> None:
+    """SHALL (Feedback; F1): feedback is sent to the service that made the card."""
     response = post(service(), "/cds-services/other/feedback", {"feedback": []})
 
     assert response.status_code == 404

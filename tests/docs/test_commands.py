@@ -11,13 +11,15 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import socket
+import signal
 import subprocess
 import sys
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
+from tests.testing import serving
 from tests.testing.thorough import thorough
 
 ROOT = Path(__file__).parents[2]
@@ -27,7 +29,10 @@ PAGES = sorted(
 
 # (page, how the block begins): why no test runs it.
 NOT_RUN = {
-    ("README.md", "make run"): "the gate itself runs the suite this way, in a fresh clone",
+    ("README.md", "make run"): (
+        "it would not end: a test below starts it and asks it; `make test` runs this test"
+    ),
+    ("README.md", "pip install ."): "tests/packaging/test_wheel.py installs the wheel and runs it",
     ("CONTRIBUTING.md", "apt-get install"): "installs packages; needs the rights of root",
     ("docs/tutorial.md", "git clone"): "the folder of this test is used as the clone",
     ("docs/tutorial.md", "make environment-dev"): "installs packages",
@@ -88,12 +93,6 @@ def reason(page: str, block: str) -> str:
     return next(reasons, "")
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 START = """
 cds-service serve --real --demo --port {port} > served.log 2>&1 &
 served=$!
@@ -140,7 +139,7 @@ def test_the_commands_of_a_page_work(page: str, tmp_path: Path) -> None:
     # Smaller, and separate from other runs; what the tests have installed is not installed again.
     script = script.replace("--patients 1000", "--patients 60").replace("/tmp/", f"{tmp_path}/")
     script = re.sub(r"^\.venv/bin/pip install -e '\.\[.*$", ":", script, flags=re.M)
-    port = free_port()
+    port = serving.free_port()
     script = script.replace("{port}", str(port)).replace("127.0.0.1:8000", f"127.0.0.1:{port}")
     clone = tmp_path / "clone"
     (clone / ".venv" / "bin").mkdir(parents=True)
@@ -178,6 +177,35 @@ def test_the_commands_of_a_page_work(page: str, tmp_path: Path) -> None:
         check=False,
     )
     assert process.returncode == 0, f"{process.stdout[-1500:]}\n{process.stderr[-3000:]}"
+
+
+@thorough
+def test_make_run_serves_the_demo_page_and_stops() -> None:
+    """As the README has it, but for the port. The environment is there: nothing is installed."""
+    port = serving.free_port()
+    process = subprocess.Popen(
+        ["make", "run", f"PORT={port}"],
+        cwd=ROOT,
+        env={k: v for k, v in os.environ.items() if not k.startswith(("CDS_", "MAKE"))},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        serving.until(lambda: answers(port), "the demo page")
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        said, _ = process.communicate(timeout=30)
+    assert f"127.0.0.1:{port}" in said, said
+
+
+def answers(port: int) -> bool:
+    try:
+        with urlopen(f"http://127.0.0.1:{port}/", timeout=5) as page:
+            return b"<title>" in page.read()
+    except OSError:
+        return False
 
 
 def test_each_block_that_is_not_run_is_still_on_its_page() -> None:

@@ -29,7 +29,11 @@ PAGES = sorted(
 
 
 def test_every_page_is_linked_from_the_index() -> None:
-    pages = [*PAGES, *(path for path in ROOT.glob("*.md") if path.name != "README.md")]
+    pages = [
+        *PAGES,
+        *(path for path in ROOT.glob("*.md") if path.name != "README.md"),
+        *ROOT.glob("fixtures/**/README.md"),
+    ]
     linked = links(ROOT / "docs" / "README.md")
     assert [page for page in pages if page.resolve() not in linked] == []
 
@@ -41,7 +45,12 @@ def test_the_readme_links_to_the_index_and_the_glossary() -> None:
 
 
 def test_every_link_inside_the_checkout_leads_somewhere() -> None:
-    for page in [*PAGES, ROOT / "docs" / "README.md", *ROOT.glob("*.md")]:
+    for page in [
+        *PAGES,
+        *ROOT.glob("fixtures/**/*.md"),
+        ROOT / "docs" / "README.md",
+        *ROOT.glob("*.md"),
+    ]:
         assert [path for path in links(page) if not path.exists()] == [], page
 
 
