@@ -103,7 +103,7 @@ def _after_another_start(tmp_path: Path, aged: bool = True) -> set[str]:
             os.utime(lock, (1, 1))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("tempfile.tempdir", str(tmp_path))
-        patch.delenv(metrics_files.FOLDER, raising=False)
+        patch.setenv(metrics_files.FOLDER, "")  # so that what is set here ends with it
         with metrics_files.shared_folder():
             own = os.environ[metrics_files.FOLDER]
             remaining = {path.name for path in tmp_path.iterdir()} - {Path(own).name}
