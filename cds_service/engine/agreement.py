@@ -38,7 +38,7 @@ def contradictions(topics: Sequence[Topic]) -> Iterator[str]:
     yield from _owned_twice(
         "rule", [(topic.key, [rule.id for rule in topic.rules]) for topic in topics]
     )
-    for what, entries_of in _SHARED.items():
+    for kind, entries_of in _SHARED.items():
         seen: dict[str, tuple[str, object]] = {}
         for topic in topics:
             for key, entry in entries_of(topic).items():
@@ -46,7 +46,7 @@ def contradictions(topics: Sequence[Topic]) -> Iterator[str]:
                 different = differences(known, entry)
                 if different:
                     yield (
-                        f"topic {topic.key}: {what} {key} contradicts that of {first}: "
+                        f"topic {topic.key}: {kind} {key} contradicts that of {first}: "
                         f"{', '.join(different)}"
                     )
     owners: dict[str, Topic] = {}
@@ -63,56 +63,58 @@ def contradictions(topics: Sequence[Topic]) -> Iterator[str]:
                         )
 
 
-def _owned_twice(what: str, ids: Sequence[tuple[str, Sequence[str]]]) -> Iterator[str]:
+def _owned_twice(kind: str, ids: Sequence[tuple[str, Sequence[str]]]) -> Iterator[str]:
     owners: dict[str, str] = {}
     for topic, own in ids:
         for id_ in own:
             first = owners.setdefault(id_, topic)
             if first != topic:
-                yield f"topic {topic}: {what} {id_} also belongs to {first}"
+                yield f"topic {topic}: {kind} {id_} also belongs to {first}"
 
 
 def _reading(topic: Topic, analyte: str) -> Entries:
     """How a topic finds, recognises and computes results of an analyte."""
-    known = topic.knowledge
+    knowledge = topic.knowledge
     return {
         "the codes by which it is searched for": frozenset(
-            (coding.system, coding.code) for coding in known.codes(analyte)
+            (coding.system, coding.code) for coding in knowledge.codes(analyte)
         ),
         "its code list and names of observations": (
-            known.vocabularies.observations.rows_of(analyte)
+            knowledge.vocabularies.observations.rows_of(analyte)
         ),
-        "the results computed for it": known.computed.get(analyte),
+        "the results computed for it": knowledge.computed.get(analyte),
     }
 
 
-def differences(one: object, other: object) -> tuple[str, ...]:
+def differences(first: object, second: object) -> tuple[str, ...]:
     """The names of the fields in which two entries differ; an entry without fields is "value"."""
-    if _same(one, other):
+    if _same(first, second):
         return ()
-    if type(one) is type(other):
+    if type(first) is type(second):
         different = tuple(
             name
-            for name in _field_names(one)
-            if not _same(getattr(one, name), getattr(other, name))
+            for name in _field_names(first)
+            if not _same(getattr(first, name), getattr(second, name))
         )
         if different:
             return different
     return ("value",)
 
 
-def _same(one: object, other: object) -> bool:
+def _same(first: object, second: object) -> bool:
     """Whether two values have the same content: some of their classes compare by identity."""
-    if one is other:
+    if first is second:
         return True
-    if isinstance(one, Mapping) and isinstance(other, Mapping):
-        return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
-    if isinstance(one, Sequence) and isinstance(other, Sequence) and not isinstance(one, str):
-        return len(one) == len(other) and all(map(_same, one, other))
-    names = _field_names(one)
-    if names and type(one) is type(other):
-        return all(_same(getattr(one, name), getattr(other, name)) for name in names)
-    return one == other
+    if isinstance(first, Mapping) and isinstance(second, Mapping):
+        return first.keys() == second.keys() and all(
+            _same(first[key], second[key]) for key in first
+        )
+    if isinstance(first, Sequence) and isinstance(second, Sequence) and not isinstance(first, str):
+        return len(first) == len(second) and all(map(_same, first, second))
+    names = _field_names(first)
+    if names and type(first) is type(second):
+        return all(_same(getattr(first, name), getattr(second, name)) for name in names)
+    return first == second
 
 
 def _field_names(value: object) -> tuple[str, ...]:

@@ -63,7 +63,7 @@ def bare(rule: Rule, finding: Finding) -> Finding:
 def orders_judged(finding: Finding) -> list[str]:
     """The draft orders that a card is about, as ``Type/id``: those that its rule names, else
     those in its evidence or that it would remove."""
-    named = finding.about or (
+    about = finding.about or (
         *[
             evidence.fact.source.reference
             for evidence in finding.evidence
@@ -75,4 +75,4 @@ def orders_judged(finding: Finding) -> list[str]:
             if isinstance(suggestion, RemoveDraft)
         ],
     )
-    return [reference for reference in dict.fromkeys(named) if _REFERENCE.fullmatch(reference)]
+    return [reference for reference in dict.fromkeys(about) if _REFERENCE.fullmatch(reference)]
