@@ -117,7 +117,7 @@ def arrange(
     """Merge the findings about one draft, apply the cap, and offer each order only once.
 
     Where several cards offer the same order, the first one keeps it. A fault in one finding
-    costs its card the details; a fault in what the topic withholds withholds nothing.
+    costs its card the details; if the topic fails to choose what to withhold, nothing is.
     """
     kept: list[tuple[Rule, Finding]] = []
     dropped = _withheld(findings, priorities, faults) if len(findings) > 1 else {}
