@@ -31,19 +31,10 @@ def documented(facts: Facts) -> bool | None:
 def _documented(facts: Facts) -> bool | None:
     if facts.site.options.get("cramps") == "assumed" or conditions(facts):
         return True
-    if any(LEG_CRAMPS in reason.concepts for reason in _reasons(facts)):
+    if any(LEG_CRAMPS in reason.concepts for reason in facts.reasons()):
         return True
     unread = facts.availability(Kind.ENCOUNTER).state is State.UNAVAILABLE
     return None if unread or not facts.could_be_read(Kind.CONDITIONS) else False
-
-
-def _reasons(facts: Facts) -> tuple[Reason, ...]:
-    """Why the patient is seen, and why the draft orders are made."""
-    return (
-        facts.record.encounter,
-        *(draft.reason for draft in facts.drafts.medications),
-        *(draft.reason for draft in facts.drafts.orders),
-    )
 
 
 def conditions(facts: Facts) -> tuple[Condition, ...]:
@@ -69,7 +60,7 @@ def persistent(facts: Facts) -> str:
             return f"recorded as a {condition.clinical_status}"
         if word := _PERSISTENT.search(condition.words):
             return f"described as {word.group()}"
-    for reason in _reasons(facts):
+    for reason in facts.reasons():
         if LEG_CRAMPS in reason.concepts and (word := _PERSISTENT.search(reason.words)):
             return f"described as {word.group()}"
     return ""
@@ -86,7 +77,7 @@ def severe(facts: Facts) -> str:
             return word
         if condition.severe:
             return "severe"
-    for reason in _reasons(facts):
+    for reason in facts.reasons():
         if LEG_CRAMPS in reason.concepts and (word := _severe_word(reason.words)):
             return word
     return ""

@@ -328,15 +328,21 @@ class Given:
 
     def outcomes(self, service: Service) -> list[Outcome]:
         """Every rule's answer for one service."""
-        from cds_service.engine.declared import DeclaredFacts, undeclared
+        from cds_service.engine.declared import scope, undeclared
         from cds_service.engine.run import Engine
+        from hooks import TOPIC
         from hooks.cramps import documented
 
         answers = Engine(
-            rules_by_service(), documented, scope=DeclaredFacts, complaint_is="leg cramps are"
+            rules_by_service(),
+            documented,
+            scope=scope(option.name for option in TOPIC.options),
+            complaint_is="leg cramps are",
         ).ask(service, self.facts())
         undeclared_lines = [
-            line for outcome in answers for line in undeclared(outcome.rule, outcome.answer)
+            line
+            for outcome in answers
+            for line in undeclared(outcome.rule, outcome.answer, NOW.date())
         ]
         assert not undeclared_lines, undeclared_lines
         return answers

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 from structlog.testing import capture_logs
 
 from cds_service.commands.scenarios import answered_scenarios
-from cds_service.engine.declared import DeclaredFacts, UndeclaredError, undeclared
+from cds_service.engine.declared import UndeclaredError, scope, undeclared
 from cds_service.engine.run import Engine
 
 if TYPE_CHECKING:
-    from cds_service.core.patient import Facts
+    from cds_service.answer.answering import AnsweredCall
     from cds_service.engine.rule import Rule
     from cds_service.engine.topic import Topic
 
@@ -29,8 +29,7 @@ def undeclared_in(topic: Topic, scenarios: Path) -> Iterator[tuple[str, str]]:
     found: dict[str, tuple[str, str]] = {}
     with capture_logs() as logged:
         for name, answered in answered_scenarios(topic, scenarios):
-            rules = [outcome.rule for outcome in answered.outcomes]
-            of_rules = list(_undeclared_by(topic, rules, answered.facts))
+            of_rules = list(undeclared_by(topic, answered))
             faulty = {rule_id for rule_id, _ in of_rules}
             of_cards = [fault for fault in _failures(logged) if fault[0] not in faulty]
             for rule_id, fault in (*of_rules, *of_cards):
@@ -49,8 +48,11 @@ def _failures(logged: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
             yield rule_id, f"{what}: {entry.get('error')} at {entry.get('place')}"
 
 
-def _undeclared_by(topic: Topic, rules: list[Rule], facts: Facts) -> Iterator[tuple[str, str]]:
-    """What the rules do beyond their declarations, with these facts: rule id, sentence."""
+def undeclared_by(topic: Topic, answered: AnsweredCall) -> Iterator[tuple[str, str]]:
+    """What the rules of a call do beyond their declarations, and their faults: rule id, sentence.
+
+    They are evaluated once more, with facts that refuse an undeclared read.
+    """
     faults: list[tuple[str, str]] = []
 
     def failed(rule: Rule, error: Exception) -> None:
@@ -58,8 +60,10 @@ def _undeclared_by(topic: Topic, rules: list[Rule], facts: Facts) -> Iterator[tu
         prefix = "" if names_rule else f"rule {rule.id}: {type(error).__name__}: "
         faults.append((rule.id, f"{prefix}{error}"))
 
-    engine = Engine({"": rules}, topic.knowledge.complaint, failed, DeclaredFacts)
+    rules, facts = [outcome.rule for outcome in answered.outcomes], answered.facts
+    declared = scope(option.name for option in topic.options)
+    engine = Engine({"": rules}, topic.knowledge.complaint, failed, declared)
     for outcome in engine.ask("", facts):
-        for sentence in undeclared(outcome.rule, outcome.answer):
+        for sentence in undeclared(outcome.rule, outcome.answer, facts.today):
             yield outcome.rule.id, sentence
     yield from faults

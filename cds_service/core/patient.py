@@ -16,6 +16,7 @@ from cds_service.core.facts import (
     PerformedPanel,
     Presence,
     Problem,
+    Reason,
     Result,
     Source,
     State,
@@ -246,6 +247,14 @@ class Facts:
             for condition in self.record.conditions
             if not condition.concepts.isdisjoint(concepts)
         ]
+
+    def reasons(self) -> tuple[Reason, ...]:
+        """Why the patient is seen, and why the draft orders are made."""
+        return (
+            self.record.encounter,
+            *(draft.reason for draft in self.drafts.medications),
+            *(draft.reason for draft in self.drafts.orders),
+        )
 
     # --- medications, orders, allergies ----------------------------------------------
 

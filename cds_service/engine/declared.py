@@ -6,18 +6,31 @@ of that would cover a read that no need names, so the tests evaluate every rule 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Never
 
-from cds_service.core.facts import Kind
+from cds_service.core.facts import Kind, Result
+from cds_service.core.kinds import KINDS
 from cds_service.core.knowledge import KnowledgeError, Limit, Limits
 from cds_service.core.patient import Facts
+from cds_service.core.record import Drafts
 from cds_service.engine.rule import DraftMedication, Finding, OrderTest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import date
 
-    from cds_service.core.facts import Allergy, Condition, Order, PerformedPanel
+    from cds_service.core.facts import (
+        Allergy,
+        Availability,
+        Condition,
+        Order,
+        PerformedPanel,
+        Problem,
+        Reason,
+    )
     from cds_service.core.medications import Medication
     from cds_service.core.series import Newest, Series, Worse
     from cds_service.core.times import Window
@@ -28,24 +41,72 @@ class UndeclaredError(KnowledgeError):
     """A rule read, used or offered something that its declaration does not name."""
 
 
+_READ_WITH = {spec.fetched_with: kind for kind, spec in KINDS.items() if spec.fetched_with}
+"""Kinds that no need names: they are obtained with another kind."""
+_FREE = frozenset({"as_of", "today"})
+_OF_THE_PATIENT = frozenset({"age", "minor", "patient"})
+
+
 class DeclaredFacts(Facts):
     """The facts of one patient, restricted to what ``rule`` declares.
 
     Any other read raises UndeclaredError, which names the rule and what its declaration lacks. What
-    the topic itself reads or computes does not count as read by the rule.
+    the topic itself reads or computes does not count as read by the rule. ``options`` are the
+    names of the options that the rule may read, those of its topic; None allows all. A rule that
+    reviews others reads on their behalf: how everything arrived, and as far back as they do.
+
+    It holds nothing of the facts itself. Whatever is not given out here is refused, also what
+    `Facts` may get later.
     """
 
-    def __init__(self, facts: Facts, rule: Rule) -> None:
-        vars(self).update(vars(facts))
-        self.memory = {}  # facts derived for another rule would hide what this one reads
+    def __init__(self, facts: Facts, rule: Rule, options: Collection[str] | None = None) -> None:
         self._whole = facts
         self._rule = rule
         self._named_by: dict[Kind, frozenset[str]] = {
             kind: frozenset().union(*(_names(need) for need in rule.needs if need.kind is kind))
             for kind in Kind
         }
+        self.memory = {}  # facts derived for another rule would hide what this one reads
         self.limits = _Limits(facts.limits, rule)
         self.series = _Series(facts.series, self)
+        known = facts.site.options
+        self.site = replace(
+            facts.site,
+            limits=self.limits,
+            options=known if options is None else _Options(known, options, rule),
+        )
+
+    if not TYPE_CHECKING:  # for a type checker they are those of Facts
+
+        def __getattr__(self, name: str) -> object:
+            whole = self.__dict__["_whole"]
+            if name in _FREE:
+                return getattr(whole, name)
+            if name in _OF_THE_PATIENT:
+                self._may_know(Kind.PATIENT, name)
+                return getattr(whole, name)
+            if name == "drafts":
+                return self._drafts()
+            if name == "record" and self._rule.review is not None:
+                return _Problems(whole.record.problems)
+            raise self._undeclared(f"reads {name} itself instead of asking the facts")
+
+    def _drafts(self) -> Drafts:
+        """Those of a class or kind that the rule judges or needs; all, for a reviewing rule."""
+        rule, whole = self._rule, self._whole.drafts
+        if rule.review is not None:
+            return whole
+        classes = rule.judges | self._named_by[Kind.MEDICATIONS]
+        covers = rule.judges | self._named_by[Kind.ORDERS]
+        if not classes and not covers:
+            raise self._undeclared("reads the drafts, of which it judges and needs none")
+        return Drafts(
+            tuple(draft for draft in whole.medications if not classes.isdisjoint(draft.classes)),
+            tuple(draft for draft in whole.orders if not covers.isdisjoint(draft.covers)),
+        )
+
+    def _undeclared(self, what: str) -> UndeclaredError:
+        return UndeclaredError(f"rule {self._rule.id} {what}")
 
     def _may(self, kind: Kind, *names: str) -> None:
         allowed = self._named_by[kind]
@@ -53,40 +114,140 @@ class DeclaredFacts(Facts):
             allowed = allowed | self._rule.judges
         for name in names:
             if name not in allowed:
-                raise UndeclaredError(
-                    f"rule {self._rule.id} reads {name} from {kind.value}, which its needs do "
-                    "not name"
+                raise self._undeclared(
+                    f"reads {name} from {kind.value}, which its needs do not name"
                 )
+
+    def _may_know(self, kind: Kind, what: str) -> None:
+        """Raise UndeclaredError unless a need is of this kind."""
+        kind = _READ_WITH.get(kind, kind)
+        if self._rule.review is None and not any(need.kind is kind for need in self._rule.needs):
+            raise self._undeclared(f"reads {what} from {kind.value}, which its needs do not name")
+
+    def _may_go_back(self, name: str, window: Window) -> None:
+        """Raise UndeclaredError where ``window`` is longer than any that a need gives."""
+        if self._rule.review is not None:
+            return
+        self._may(Kind.RESULTS, name)
+        start = window.start(self.today)
+        needs = [need for need in self._rule.needs if need.kind is Kind.RESULTS]
+        declared = [need.within for need in needs if name in _names(need)]
+        if not any(within is None or within.start(self.today) <= start for within in declared):
+            raise self._undeclared(
+                f"reads {name} of the last {window}, further back than its needs say"
+            )
+
+    # --- what arrived ----------------------------------------------------------------
+
+    def availability(self, kind: Kind) -> Availability:
+        self._may_know(kind, "what arrived")
+        return self._whole.availability(kind)
+
+    def unread(self, kind: Kind) -> tuple[Problem, ...]:
+        self._may_know(kind, "what could be read")
+        return self._whole.unread(kind)
+
+    def problems(self) -> tuple[Problem, ...]:
+        if self._rule.review is None:
+            raise self._undeclared("reads all problems, which only a reviewing rule may")
+        return self._whole.problems()
+
+    # --- results ---------------------------------------------------------------------
 
     def newest(self, analyte: str, worse: Worse) -> Newest:
         self._may(Kind.RESULTS, analyte)
         return self._whole.newest(analyte, worse)
 
+    def within(self, result: Result | None, window: Window) -> bool:
+        if result is not None:
+            self._may_go_back(result.analyte.key, window)
+        return self._whole.within(result, window)
+
+    # --- conditions ------------------------------------------------------------------
+
     def conditions(self, *concepts: str, suspected: bool = False) -> tuple[Condition, ...]:
         self._may(Kind.CONDITIONS, *concepts)
-        return super().conditions(*concepts, suspected=suspected)
+        return self._whole.conditions(*concepts, suspected=suspected)
 
-    def _naming(self, concepts: tuple[str, ...]) -> Sequence[Condition]:
+    def hazards(self, *concepts: str) -> tuple[Condition, ...]:
         self._may(Kind.CONDITIONS, *concepts)
-        return super()._naming(concepts)
+        return self._whole.hazards(*concepts)
+
+    def ever(self, *concepts: str) -> tuple[Condition, ...]:
+        self._may(Kind.CONDITIONS, *concepts)
+        return self._whole.ever(*concepts)
+
+    def certain(self, *concepts: str) -> tuple[Condition, ...]:
+        self._may(Kind.CONDITIONS, *concepts)
+        return self._whole.certain(*concepts)
+
+    def reasons(self) -> tuple[Reason, ...]:
+        self._may_know(Kind.CONDITIONS, "the reasons of the encounter and of drafts")
+        return self._whole.reasons()
+
+    # --- medications, orders, allergies ----------------------------------------------
 
     def taking(
         self, *classes: str, hazard: bool = False, other_than: Medication | None = None
     ) -> tuple[Medication, ...]:
         self._may(Kind.MEDICATIONS, *classes)
-        return super().taking(*classes, hazard=hazard, other_than=other_than)
+        return self._whole.taking(*classes, hazard=hazard, other_than=other_than)
+
+    def drafted(
+        self, *classes: str, other_than: Medication | None = None
+    ) -> tuple[Medication, ...]:
+        self._may(Kind.MEDICATIONS, *(name for name in classes if name not in self._rule.judges))
+        return self._whole.drafted(*classes, other_than=other_than)
 
     def ordered(self, *covers: str, within: Window) -> tuple[Order, ...]:
         self._may(Kind.ORDERS, *covers)
-        return super().ordered(*covers, within=within)
+        return self._whole.ordered(*covers, within=within)
 
     def performed(self, *concepts: str, within: Window) -> tuple[PerformedPanel, ...]:
-        self._may(Kind.RESULTS, *concepts)
-        return super().performed(*concepts, within=within)
+        for concept in concepts:
+            self._may_go_back(concept, within)
+        return self._whole.performed(*concepts, within=within)
 
     def allergic(self, *concepts: str) -> tuple[Allergy, ...]:
         self._may(Kind.ALLERGIES, *concepts)
-        return super().allergic(*concepts)
+        return self._whole.allergic(*concepts)
+
+
+def scope(options: Iterable[str]) -> Callable[[Facts, Rule], Facts]:
+    """The scope of an `Engine` for the rules of a topic with these options."""
+    return partial(DeclaredFacts, options=frozenset(options))
+
+
+class _Problems:
+    """A record that gives its problems and nothing else, for rules that review others."""
+
+    __slots__ = ("problems",)
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = problems
+
+    def __getattr__(self, name: str) -> Never:
+        raise UndeclaredError(
+            f"a reviewing rule reads {name} of the record instead of asking the facts"
+        )
+
+
+class _Options(Mapping[str, str]):
+    """The options of the rule's topic."""
+
+    def __init__(self, options: Mapping[str, str], names: Collection[str], rule: Rule) -> None:
+        self._options, self._names, self._rule = options, names, rule
+
+    def __getitem__(self, name: str) -> str:
+        if name not in self._names:
+            raise UndeclaredError(f"rule {self._rule.id} reads the option {name} of another topic")
+        return self._options[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name in self._options if name in self._names)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
 
 
 class _Limits(Limits):
@@ -122,8 +283,8 @@ class _Series(Mapping[str, "Series"]):
         return len(self._series)
 
 
-def undeclared(rule: Rule, answer: Answer) -> Iterator[str]:
-    """What an answer offers without the rule declaring it, one sentence each."""
+def undeclared(rule: Rule, answer: Answer, today: date) -> Iterator[str]:
+    """What an answer offers or cites without the rule declaring it, one sentence each."""
     if not isinstance(answer, Finding):
         return
     for suggestion in answer.suggestions:
@@ -135,6 +296,22 @@ def undeclared(rule: Rule, answer: Answer) -> Iterator[str]:
     for code in answer.overrides:
         if code not in rule.overrides:
             yield f"rule {rule.id} gives the override reason {code}, which it does not declare"
+    if rule.review is None:
+        for evidence in answer.evidence:
+            if isinstance(evidence.fact, Result) and not _reaches(rule, evidence.fact, today):
+                yield (
+                    f"rule {rule.id} cites {evidence.fact.analyte.key} of {evidence.fact.day}, "
+                    "which is further back than its needs say"
+                )
+
+
+def _reaches(rule: Rule, result: Result, today: date) -> bool:
+    """Whether a need of the rule reaches back to the day of a result."""
+    return any(
+        need.within is None or need.within.start(today) <= result.day
+        for need in rule.needs
+        if need.analyte == result.analyte.key
+    )
 
 
 def _names(need: Need) -> frozenset[str]:

@@ -28,7 +28,7 @@ from cds_service.engine.rule import (
     rule,
 )
 from hooks import cramps, levels, reading
-from hooks.windows import CHECKED, ORDERED, YEAR
+from hooks.windows import ORDERED, YEAR
 from hooks.wording import FOR_TESTS, TOO_COSTLY, headline
 
 
@@ -43,8 +43,8 @@ from hooks.wording import FOR_TESTS, TOO_COSTLY, headline
     overrides=(*FOR_TESTS, TOO_COSTLY),
     limits=["magnesium.low", "potassium.low"],
     needs=[
-        results("potassium", CHECKED),
-        results("magnesium", CHECKED),
+        results("potassium", YEAR),
+        results("magnesium", YEAR),
         results("hemoglobin", YEAR),
         performed("panel_blood_count", YEAR),
         conditions(cramps.LEG_CRAMPS).optional(),

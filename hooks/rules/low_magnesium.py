@@ -39,7 +39,7 @@ from cds_service.engine.rule import (
 from hooks import arrhythmia, levels, reading
 from hooks.arrhythmia import RhythmRisk, rhythm_risk
 from hooks.renal import RENAL_LIMITS, RenalFunction, renal_function, renal_headline
-from hooks.windows import FRESH_RENAL, YEAR
+from hooks.windows import YEAR
 from hooks.wording import CONTRAINDICATED, FOR_TESTS, day, headline, named
 
 FLUID_FIRST_UNSAFE = ("ascites", "cirrhosis", "heart_failure")
@@ -68,8 +68,8 @@ _LIKELY_CAUSES = "PPI, diuretics, alcohol, diarrhoea"
     overrides=(*FOR_TESTS, CONTRAINDICATED),
     needs=[
         results("magnesium", YEAR),
-        results("egfr", FRESH_RENAL).optional(),
-        results("creatinine", FRESH_RENAL).optional(),
+        results("egfr", YEAR).optional(),
+        results("creatinine", YEAR).optional(),
         conditions("aki", "dialysis", "ckd_stage_4_5", "ckd_stage_3", "pregnancy").optional(),
         conditions(*FLUID_FIRST_UNSAFE, "myasthenia_gravis", *_CAUSING_CONDITIONS).optional(),
         medications(

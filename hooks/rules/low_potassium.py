@@ -42,7 +42,7 @@ from cds_service.engine.rule import (
 from hooks import arrhythmia, levels, potassium_raising, reading
 from hooks.arrhythmia import RhythmRisk, rhythm_risk
 from hooks.renal import ADVANCED, PREGNANCY, RENAL_LIMITS, RenalFunction, renal_function
-from hooks.windows import FRESH_RENAL, RECENT, YEAR
+from hooks.windows import RECENT, YEAR
 from hooks.wording import CONTRAINDICATED, FOR_TESTS, append_if_short, day, headline, named
 
 _POTASSIUM_LOSING = ("diuretic_loop", "diuretic_thiazide")
@@ -71,8 +71,8 @@ _POTASSIUM_LOSING = ("diuretic_loop", "diuretic_thiazide")
     needs=[
         results("potassium", YEAR),
         results("magnesium", YEAR).optional(),
-        results("egfr", FRESH_RENAL).optional(),
-        results("creatinine", FRESH_RENAL).optional(),
+        results("egfr", YEAR).optional(),
+        results("creatinine", YEAR).optional(),
         conditions(*ADVANCED, "ckd_stage_3").optional(),
         conditions(PREGNANCY).optional(),
         medications(*_POTASSIUM_LOSING, *potassium_raising.CLASSES).optional(),

@@ -28,6 +28,7 @@ from cds_service.engine.rule import (
     OrderTest,
     Tier,
     conditions,
+    demographics,
     orders,
     results,
     rule,
@@ -68,6 +69,7 @@ _OTHER_INDICATIONS = frozenset({"constipation", "dyspepsia", "arrhythmia", "ecla
         results("creatinine", YEAR).optional(),
         conditions(*ADVANCED, "ckd_stage_3", "pregnancy", "eclampsia").optional(),
         orders("magnesium"),
+        demographics(),
     ],
 )
 def magnesium_ordered_dose(facts: Facts) -> Answer:

@@ -299,6 +299,12 @@ def test_in_a_checkout_rules_without_service_row_cases_or_scenario_are_named(
 
 
 SCENARIO = "fixtures/scenarios/low-magnesium"
+FAR = results("magnesium", days(365))
+NEAR = (
+    results("magnesium", days(3)),
+    *(need for need in RULE.needs if need.analyte != "magnesium"),
+)
+"""What low-magnesium needs, but its own result for three days only."""
 
 
 @pytest.mark.parametrize(
@@ -308,6 +314,12 @@ SCENARIO = "fixtures/scenarios/low-magnesium"
         ({"limits": ()}, "uses the limit magnesium.low, which it does not declare"),
         ({"offers": ()}, ", which it does not declare"),
         ({"overrides": ()}, "gives the override reason "),
+        ({"check": lambda facts: facts.hazards("asthma")}, "reads asthma from conditions, which"),
+        ({"check": lambda facts: facts.drafted("lithium")}, "reads lithium from medication"),
+        ({"check": lambda facts: facts.record.medications}, "reads record itself instead of"),
+        ({"check": lambda facts: facts.site.options["unit"]}, "reads the option unit of another"),
+        ({"check": lambda facts: facts.age, "needs": (FAR,)}, "reads age from patient, which its"),
+        ({"needs": NEAR}, "reads magnesium of the last 12 months, further back than its needs"),
         ({"check": lambda _facts: 1 / 0}, ": ZeroDivisionError: division by zero"),
     ],
 )
