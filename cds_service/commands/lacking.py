@@ -18,6 +18,7 @@ from cds_service.catalogue.unfinished import placeholders
 from cds_service.commands.scenarios import read_expected
 from cds_service.commands.undeclared import undeclared_in
 from cds_service.engine.flaws import flaws
+from cds_service.engine.hook import HOOKS
 from cds_service.engine.rule import Rule
 from cds_service.errors import BadRequest
 
@@ -41,10 +42,12 @@ def lacking(topic: Topic, today: date, folder: Path | None = None) -> Iterator[s
         written, faults = _written(folder)
         yield from faults
         rule_ids = {rule.id for rule in topic.rules}
+        modules = [f"{hook.module}.py" for hook in HOOKS.values()]
+        lists = [name for name in modules if (folder / name).is_file()] or modules
         for name, rule in (found for key, found in written.items() if key not in rule_ids):
             yield (
                 f"{_place(rule, folder)}rule {rule.id}: no service uses it. Add to RULES in "
-                f"{_named(folder)}/patient_view.py, order_select.py or order_sign.py: {name}."
+                f"{' or '.join(_named(folder / file) for file in lists)}: {name}."
             )
         if (folder.parent / "pyproject.toml").is_file():
             yield from _of_checkout(topic, folder.parent, rule_ids | written.keys())

@@ -33,6 +33,7 @@ from cds_service.demo import presenting
 from cds_service.demo.chart import MOST_SHOWN, chart
 from cds_service.demo.fixtures import fixture_patients, offered_orders
 from cds_service.demo.question import DemoRequest, question_of, read_demo_request
+from cds_service.engine.hook import HOOKS
 from cds_service.engine.overrides import OVERRIDES
 from cds_service.engine.rule import CannotTell
 from cds_service.engine.topic import Service
@@ -75,6 +76,7 @@ def blueprint(parts: Parts, variant: Variant) -> Blueprint:
     patients, orders = fixture_patients(folders), offered_orders(folders.values())
     title = names_of(parts.topics)
 
+    hooks_served = {service.hook for service in parts.answering.services.values()}
     options = options_of(parts.topics)
     own = option_values(parts.settings, parts.topics)
 
@@ -116,7 +118,7 @@ def blueprint(parts: Parts, variant: Variant) -> Blueprint:
         return render_template(
             "demo/page.html",
             topics=title,
-            hooks={service.hook.name for service in parts.answering.services.values()},
+            hooks=[hook for hook in HOOKS.values() if hook in hooks_served],
             served=parts.topics if len(parts.topics) > 1 else (),
             patients=patients.values(),
             orders=orders,

@@ -25,7 +25,8 @@ class Hook:
 
     ``schema`` names the JSON Schema of its context (``schemas/<schema>.schema.json``).
     ``drafts`` is True where the context has draft orders. With ``selects`` those named in
-    ``context.selections`` are judged, else all of them. ``when`` completes "called when …".
+    ``context.selections`` are judged, else all of them. ``when`` completes "called when …", and is
+    what the demo page says of it.
     """
 
     name: str
@@ -39,12 +40,17 @@ class Hook:
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def module(self) -> str:
+        """The module in the package of a topic that lists its rules: ``order_select``."""
+        return self.name.replace("-", "_")
+
 
 PATIENT_VIEW = Hook(
-    "patient-view", "patient-view", "a chart is opened", info_cards=InfoCards.CAPPED
+    "patient-view", "patient-view", "the chart is opened", info_cards=InfoCards.CAPPED
 )
 ORDER_SELECT = Hook(
-    "order-select", "order-select", "an order is selected", drafts=True, selects=True
+    "order-select", "order-select", "orders are selected", drafts=True, selects=True
 )
 ORDER_SIGN = Hook(
     "order-sign", "order-sign", "orders are signed", drafts=True, info_cards=InfoCards.NONE

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import date
 from importlib import resources
 from pathlib import Path
 from string import Template
 
+from cds_service.engine.hook import HOOKS
 from cds_service.errors import BadRequest
 
 _KEY = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _FILES = {
     "pyproject.toml.txt": "pyproject.toml",
     "topic.py.txt": "{package}/__init__.py",
-    "patient_view.py.txt": "{package}/patient_view.py",
-    "order_select.py.txt": "{package}/order_select.py",
-    "order_sign.py.txt": "{package}/order_sign.py",
     "analytes.toml.txt": "{package}/knowledge/analytes.toml",
     "limits.toml.txt": "{package}/knowledge/limits.toml",
     "references.toml.txt": "{package}/knowledge/references.toml",
@@ -45,13 +44,18 @@ def write_topic(key: str, root: Path, today: date) -> list[Path]:
         "words": key.replace("-", " "),
         "title": key.replace("-", " ").capitalize(),
         "today": today.isoformat(),
+        "modules": ", ".join(sorted(hook.module for hook in HOOKS.values())),
+        "rules_of_hooks": "\n".join(
+            f'            (HOOKS["{hook}"], {hook.module}.RULES),' for hook in HOOKS.values()
+        ),
     }
+    texts = {target.format(**words): _filled(source, words) for source, target in _FILES.items()}
+    for hook in HOOKS.values():
+        texts[f"{words['package']}/{hook.module}.py"] = _filled("hook.py.txt", {"when": hook.when})
     written = []
-    for source, target in _FILES.items():
-        path = folder / target.format(**words)
-        template = resources.files("cds_service.new_rule").joinpath("topic_files", source)
+    for name, text in texts.items():
+        path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        text = Template(template.read_text(encoding="utf-8")).substitute(words)
         path.write_text(text, encoding="utf-8")
         written.append(path)
     for package in ("rules", "knowledge"):
@@ -60,3 +64,8 @@ def write_topic(key: str, root: Path, today: date) -> list[Path]:
         path.touch()
         written.append(path)
     return written
+
+
+def _filled(source: str, words: Mapping[str, str]) -> str:
+    template = resources.files("cds_service.new_rule").joinpath("topic_files", source)
+    return Template(template.read_text(encoding="utf-8")).substitute(words)

@@ -25,12 +25,13 @@ def write(topic: Topic, package: str, root: Path, spec: RuleSpec, today: date) -
     """
     check_spec(topic, spec)
     module, hook = spec.name.replace("-", "_"), HOOKS[spec.hook]
-    service = root / package / f"{spec.hook.replace('-', '_')}.py"
+    service = root / package / f"{hook.module}.py"
     if not service.is_file():
         raise BadRequest(
-            f"{root} is not a source checkout of {topic.key}: it has no "
-            f"{service.relative_to(root)}.",
-            "Run this in the folder of its pyproject.toml.",
+            f"{topic.key} has no rules for {hook}: {service.relative_to(root)} is missing.",
+            "Write RULES: tuple[Rule, ...] = () there, and add a Service with that hook and those "
+            "rules to the TOPIC of the package.",
+            "--hook",
         )
     if spec.name in {rule.id for rule in topic.rules}:
         raise BadRequest(f"rule {spec.name} exists.", "Choose another name.", "NAME")

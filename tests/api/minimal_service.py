@@ -18,6 +18,7 @@ from cds_service.core.facts import Kind
 from cds_service.core.patient import Facts
 from cds_service.core.series import Worse
 from cds_service.core.times import days
+from cds_service.engine.hook import ORDER_SELECT, PATIENT_VIEW
 from cds_service.engine.rule import (
     Answer,
     Evidence,
@@ -106,7 +107,8 @@ def quinine_ordered(facts: Facts) -> Answer:
 def known(*more: Rule) -> Topic:
     """A topic of the two rules and ``more``, with the codes under which potassium is found."""
     rules = (low_potassium, quinine_ordered, *more)
-    view, select, _ = TOPIC.services
+    services = {service.hook: service for service in TOPIC.services}
+    view, select = services[PATIENT_VIEW], services[ORDER_SELECT]
     of_orders = [rule for rule in rules if rule.judges or rule in select.rules]
     return replace(
         TOPIC,

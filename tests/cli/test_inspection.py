@@ -282,7 +282,7 @@ def test_in_a_checkout_rules_without_service_row_cases_or_scenario_are_named(
     sentences = list(lacking(with_rules(made_up, *others), TODAY, ROOT / "hooks"))
     place = "hooks/rules/low_magnesium.py:"
     for line, end in (
-        (f"rule {first.id}: no service uses it. Add to RULES in hooks/patient_view.py, ",
+        (f"rule {first.id}: no service uses it. Add to RULES in hooks/patient_view.py or ",
          "low_magnesium."),
         ("rule made-up: nothing says why it exists. Add to [complement] in docs/traceability.toml",
          "that asks for it."),

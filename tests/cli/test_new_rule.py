@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -441,6 +442,17 @@ def test_a_rule_that_exists_is_not_written_again(cds: Command, checkout: Path) -
     assert files(checkout) == before
 
 
+def test_a_topic_without_a_module_for_the_hook_is_told_what_to_write(
+    cds: Command, checkout: Path
+) -> None:
+    (checkout / "hooks" / "patient_view.py").unlink()
+    before = files(checkout)
+    result = cds("new-rule", "very-low", *SODIUM)
+    assert result.status == 1
+    assert "--hook: leg-cramps has no rules for patient-view: hooks/patient_view.py" in result.err
+    assert files(checkout) == before
+
+
 def test_if_the_service_does_not_start_with_the_rule_nothing_is_left_behind(
     cds: Command, checkout: Path
 ) -> None:
@@ -478,11 +490,16 @@ def test_a_rule_is_registered_before_the_marker_or_at_the_end() -> None:
         registered("import x\n", "gout", "acid")
 
 
-def test_every_hook_has_its_module_and_its_drafts() -> None:
+def test_every_service_has_the_module_of_its_hook() -> None:
+    for service in TOPIC.services:
+        module = import_module(f"hooks.{service.hook.module}")
+        assert service.rules == module.RULES
+
+
+def test_drafts_can_be_judged_where_the_hook_has_them() -> None:
     from cds_service.new_rule.spec import orders_of
 
     for hook in HOOKS.values():
-        assert (ROOT / "hooks" / f"{hook.name.replace('-', '_')}.py").is_file()
         assert ("quinine" in orders_of(TOPIC, hook)) == hook.drafts
 
 
@@ -492,6 +509,11 @@ def test_a_topic_is_written_once_and_only_by_a_valid_key(cds: Command, tmp_path:
     assert result.status == 0
     assert "wrote gout-flares/gout_flares/__init__.py" in result.out
     assert all(b"$" not in text for text in files(tmp_path / "gout-flares").values())
+    written = files(tmp_path / "gout-flares")
+    topic = written["gout_flares/__init__.py"].decode()
+    for hook in HOOKS.values():
+        assert hook.when in written[f"gout_flares/{hook.module}.py"].decode()
+        assert f'(HOOKS["{hook}"], {hook.module}.RULES)' in topic
     again = cds("new-topic", "gout-flares")
     assert again.status == 1
     assert "exists" in again.err

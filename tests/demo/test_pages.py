@@ -391,7 +391,17 @@ def test_orders_can_be_signed_on_the_page(demo: Demo) -> None:
     assert answer["service"] == "leg-cramps-order-sign"
     assert "selections" not in answer["request"]["context"]
     assert answer["response"]["cards"]
-    assert 'value="order-sign"' in client.get("/").text
+
+
+def test_the_page_offers_every_hook_that_is_served(demo: Demo) -> None:
+    labels = re.findall(r'<label>(<input [^>]*name="hook".*)</label>', demo().get("/").text)
+    drafts = 'type="radio" name="hook" data-drafts value'
+    given = 'type="radio" name="hook" value'
+    assert labels == [
+        f'<input {given}="patient-view" checked> The chart is opened <small>patient-view</small>',
+        f'<input {drafts}="order-select"> Orders are selected <small>order-select</small>',
+        f'<input {drafts}="order-sign"> Orders are signed <small>order-sign</small>',
+    ]
 
 
 def test_a_rule_that_is_mostly_overridden_is_marked_for_review(demo: Demo) -> None:

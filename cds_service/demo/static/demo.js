@@ -336,7 +336,10 @@ document.addEventListener("submit", (event) => {
 function redraft() {
   showDrafts();
   if (state.patient === null && state.pasted === null) return Promise.resolve();
-  if (state.hook !== "order-sign") state.hook = "order-select";
+  const withDrafts = [...document.querySelectorAll("[name=hook][data-drafts]")];
+  if (withDrafts.length && !withDrafts.some((radio) => radio.value === state.hook)) {
+    state.hook = withDrafts[0].value;
+  }
   return ask();
 }
 
