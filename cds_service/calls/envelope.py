@@ -66,11 +66,11 @@ RESULTS = "results"
 """The prefetch key of results."""
 
 
-class _Page(ResultPage):
+class _Page(ResultPage, frozen=True):
     entry: list[Slot] | UnsetType = UNSET  # type: ignore[assignment]  # without entries it is read with more care
 
 
-class _Prefetch(msgspec.Struct, forbid_unknown_fields=True):
+class _Prefetch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     results: _Page | UnsetType | None = UNSET
     patient: Raw | UnsetType = UNSET
     conditions: Raw | UnsetType = UNSET
@@ -110,11 +110,11 @@ class LazyPrefetch:
         return self._all
 
 
-class _Whole(msgspec.Struct):
+class _Whole(msgspec.Struct, frozen=True):
     prefetch: dict[str, Raw] | None = None
 
 
-class _Body(msgspec.Struct):
+class _Body(msgspec.Struct, frozen=True):
     """The fields that are used; everything else is skipped."""
 
     hook: Any = UNSET

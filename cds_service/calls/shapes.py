@@ -96,7 +96,7 @@ def _struct(shape: dict[str, Any], types: Mapping[str, Any]) -> type[msgspec.Str
             required.append((name, member_type))
         else:
             optional.append((name, member_type | msgspec.UnsetType, msgspec.UNSET))
-    return msgspec.defstruct("Shape", [*required, *optional])
+    return msgspec.defstruct("Shape", [*required, *optional], frozen=True)
 
 
 def _typed(shape: dict[str, Any], types: Mapping[str, Any]) -> Any:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from enum import Enum
 from fractions import Fraction
+from functools import cached_property
 from operator import attrgetter
 from typing import Any, Protocol, TypeVar
 
@@ -28,21 +29,19 @@ class Worse(Enum):
     __hash__ = object.__hash__  # often a dictionary key, and Enum's own is slow (Python code)
 
 
-class Candidate(Struct, eq=False):
+# With a dict, so that `cached_property` works.
+class Candidate(Struct, frozen=True, eq=False, dict=True):
     """A dated result whose value has not been read yet; it is read once."""
 
     when: datetime
     day: date
     day_only: bool
     _read: Callable[[], Result | Problem]
-    _answer: Result | Problem | None = None
 
-    @property
+    @cached_property
     def answer(self) -> Result | Problem:
         """The result, or why it cannot be used."""
-        if self._answer is None:
-            self._answer = self._read()
-        return self._answer
+        return self._read()
 
     def ties_with(self, other: Candidate) -> bool:
         """Whether the two may be of the same moment."""

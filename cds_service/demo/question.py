@@ -25,7 +25,7 @@ from cds_service.sources.prefetch import Key
 USER = "Practitioner/demo"
 
 
-class DemoRequest(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+class DemoRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
     """The body of ``POST /demo/answer``.
 
     ``patient`` names a fixture; without it, ``pasted`` is the text of a hook request or Bundle.

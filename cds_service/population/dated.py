@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from cds_service.core.facts import Kind
 from cds_service.core.kinds import KINDS
@@ -64,7 +64,7 @@ def when_of(value: object) -> datetime | None:
     return when.astimezone(UTC) if when is not None and when.tzinfo is _LOCAL else when
 
 
-class DatedResult(msgspec.Struct, gc=False):
+class DatedResult(msgspec.Struct, frozen=True, gc=False):
     """The dates (as plain JSON), the status and the undecoded code of a result."""
 
     status: Any = None
@@ -75,7 +75,7 @@ class DatedResult(msgspec.Struct, gc=False):
     issued: Any = None
 
 
-class Dated(DatedResult, gc=False):
+class Dated(DatedResult, frozen=True, gc=False):
     """The dates and statuses of any resource, as plain JSON."""
 
     recordedDate: Any = None  # noqa: N815
@@ -113,8 +113,7 @@ _NOTHING = Dated()
 _UNDATED_TYPES = frozenset({"Patient", "Medication", "Specimen"})
 
 
-@dataclass(slots=True)
-class Item:
+class Item(msgspec.Struct, frozen=True):
     """One resource and its dates: ``known`` is None where it has no date, and ``ended`` where it
     has not ended, or the time is unknown. ``needed`` is False for a report that says nothing of a
     laboratory's results. ``earlier`` is the previous version, if the export has it.
@@ -159,45 +158,48 @@ def item_of(kind: str, name: str, url: str, medication: str, raw: bytes) -> Item
         # Most of an export: both instants are stated, and there are no caveats.
         effective, issued = read.effectiveDateTime, read.issued
         if _stated_to_the_second(effective) and _stated_to_the_second(issued):
-            sampled, known = when_of(effective), when_of(issued)
-            if sampled is not None and known is not None:
-                return Item(kind, name, url, medication, raw, _NOTHING, max(known, sampled))
+            sampled, released = when_of(effective), when_of(issued)
+            if sampled is not None and released is not None:
+                return Item(kind, name, url, medication, raw, _NOTHING, max(released, sampled))
     dated = read if isinstance(read, Dated) else _NOTHING
-    item = Item(kind, name, url, medication, raw, dated)
     if kind in _UNDATED_TYPES:
-        return item
+        return Item(kind, name, url, medication, raw, dated)
+    needed = True
     if kind == "DiagnosticReport":
         report = readable(raw)
-        item.needed = not isinstance(report, dict) or may_have_results(report)
+        needed = not isinstance(report, dict) or may_have_results(report)
     caveats: list[str] = [] if coded else [_UNCODED]
+    known: datetime | None = None
+    ended: datetime | None = None
     last: object = None
     for stated in _of_result(kind, read, caveats) if kind in _RESULTS else _known_from(kind, dated):
         when = when_of(stated)
-        if when is not None and (item.known is None or when >= item.known):
-            item.known, last = when, stated
-    if item.known is None:
+        if when is not None and (known is None or when >= known):
+            known, last = when, stated
+    if known is None:
         if kind != "Encounter":  # it gets no call, and that is counted
             caveats.append(_UNDATED.format(kind))
     elif len(str(last)) == len("2026-11-23"):
         caveats.append(_DAY_ONLY.format(kind))
     if kind in _REQUESTS and not ENDED.isdisjoint(status_words(dated.status)):
-        item.ended = _end(dated, item.known)
-        if item.ended is None:
+        ended = _end(dated, known)
+        if ended is None:
             caveats.append(_ENDED_WHEN.format(kind))
     elif kind in _REQUESTS and not _WITHDRAWN.isdisjoint(status_words(dated.status)):
-        item.ended = _first_status_change(dated, _WITHDRAWN) or when_of(dated.statusChanged)
-        if item.ended is None:
+        ended = _first_status_change(dated, _WITHDRAWN) or when_of(dated.statusChanged)
+        if ended is None:
             caveats.append(_WITHDRAWN_WHEN.format(kind))
     elif kind == "Condition":
-        item.ended = _abated(dated)
-        if item.ended is None and is_inactive(dated):
+        ended = _abated(dated)
+        if ended is None and is_inactive(dated):
             caveats.append(_INACTIVE_WHEN)
     words = status_words(read.status) + status_words(dated.verificationStatus)
     refuted = not _REFUTED.isdisjoint(words)
     if refuted and kind not in _REQUESTS and kind != "Encounter":
         caveats.append(_REFUTED_WHEN.format(kind))
-    item.caveats = tuple(caveats)
-    return item
+    return Item(
+        kind, name, url, medication, raw, dated, known, ended, needed=needed, caveats=tuple(caveats)
+    )
 
 
 def _stated_to_the_second(value: object) -> bool:
@@ -314,8 +316,8 @@ def items_of(rows: Iterable[Any]) -> list[Item]:
         item = item_of(kind, name, url, medication, raw)
         if name:
             if (before := newest.get((kind, name))) is not None:
-                item.earlier = before
-                item.caveats = tuple(caveat for caveat in item.caveats if caveat != _AMENDED)
+                kept = tuple(caveat for caveat in item.caveats if caveat != _AMENDED)
+                item = replace(item, earlier=before, caveats=kept)
             newest[kind, name] = item
         else:
             unnamed.append(item)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from cds_service.fhir.values.elements import part
 from cds_service.population.dated import Item, changed, is_inactive, object_of, when_of
@@ -17,8 +18,7 @@ from cds_service.population.dated import Item, changed, is_inactive, object_of, 
 _DIED_WHEN = "Patient deceased at an unknown time: treated as alive at an encounter or order"
 
 
-@dataclass(slots=True)
-class History:
+class History(Struct, frozen=True):
     """Everything in an export about one patient."""
 
     patient: Item | None

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO
 
 import msgspec
+from msgspec.structs import replace
 
 from cds_service.core.kinds import KIND_OF
 from cds_service.fhir.values.elements import part, text
@@ -31,7 +32,7 @@ _BATCH = 4096
 _MARK = b"\xef\xbb\xbf"  # the byte order mark that some programs write before UTF-8
 
 
-class _Head(msgspec.Struct, gc=False):
+class _Head(msgspec.Struct, frozen=True, gc=False):
     resourceType: Any = None  # noqa: N815  # FHIR's names
     id: Any = None
     meta: Any = None
@@ -40,18 +41,18 @@ class _Head(msgspec.Struct, gc=False):
     medicationReference: Any = None  # noqa: N815
 
 
-class _Request(msgspec.Struct, gc=False):
+class _Request(msgspec.Struct, frozen=True, gc=False):
     method: Any = None
     url: Any = None
 
 
-class _Entry(msgspec.Struct, gc=False):
+class _Entry(msgspec.Struct, frozen=True, gc=False):
     fullUrl: Any = None  # noqa: N815
     resource: msgspec.Raw = msgspec.Raw(b"")
     request: _Request | None = None
 
 
-class _Bundle(msgspec.Struct, gc=False):
+class _Bundle(msgspec.Struct, frozen=True, gc=False):
     entry: list[_Entry] = []  # msgspec copies it
 
 
@@ -203,12 +204,12 @@ class Reader:
         }
         for url, head, raw in read:
             owner = text(part(head.subject or head.patient, "reference"))
-            whole = raw
+            named, whole = head, raw
             if owner in names:
                 reference = f"Patient/{names[owner]}"
                 whole = raw.replace(f'"{owner}"'.encode(), f'"{reference}"'.encode())
-                head.subject = {"reference": reference}
-            yield from self._row(head, whole, position, url)
+                named = replace(head, subject={"reference": reference})
+            yield from self._row(named, whole, position, url)
 
     def _row(self, head: _Head, raw: bytes, position: int, url: str) -> Iterator[Row]:
         kind, name = text(head.resourceType), text(head.id)

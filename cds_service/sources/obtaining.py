@@ -42,17 +42,17 @@ _ERROR_IN_PART = "the client reported an error for part of the data"
 _STATES = {"given": State.GIVEN, "partial": State.PARTIAL, "unavailable": State.UNAVAILABLE}
 
 
-class _Inner(msgspec.Struct):
+class _Inner(msgspec.Struct, frozen=True):
     resourceType: str = ""  # noqa: N815  # FHIR's name
     status: msgspec.Raw = msgspec.Raw(b"")
     issue: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
-class _Entry(msgspec.Struct):
+class _Entry(msgspec.Struct, frozen=True):
     resource: _Inner | None = None
 
 
-class _Bundle(_Inner):
+class _Bundle(_Inner, frozen=True):
     entry: list[_Entry] | None = None
 
 

@@ -38,7 +38,7 @@ _NAMED = re.compile(rb'resourceType\\*"\s*:\s*\\*"([A-Za-z]{1,64})')
 _REFERRED_TO = frozenset(row.refers_to for row in KINDS.values()) - {""}
 
 
-class _Head(msgspec.Struct):
+class _Head(msgspec.Struct, frozen=True):
     resourceType: str = ""  # noqa: N815  # FHIR's name
     status: Raw = Raw(b"")
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 from msgspec import Raw
+from msgspec.structs import replace
 
 from cds_service.core.facts import Availability, Kind, Problem, Source
 from cds_service.errors import TooLarge
@@ -213,7 +214,7 @@ class Intake:
             if start == b'"' and at.depth < MOST_NESTED:
                 inner = text(decoded(raw)).encode()
                 if inner[:1] in (b"{", b"["):
-                    return self._take(inner, at.deeper())
+                    return self._take(inner, at.deeper(at.full_url))
                 self._unreadable(at, "it is text, not a FHIR resource")
                 return False
             if start == b"[" and at.depth < MOST_NESTED:
@@ -241,8 +242,7 @@ class Intake:
         if not head.resourceType and at.depth < MOST_NESTED:
             inner = unwrapped(raw)
             if inner is not None:
-                at.full_url = at.full_url or address_of(raw)
-                return self._take(inner, at.deeper())
+                return self._take(inner, at.deeper(at.full_url or address_of(raw)))
         r4 = r4_type(head.resourceType)
         if r4 == "Bundle":
             if at.depth >= MOST_NESTED:
@@ -306,7 +306,7 @@ class Intake:
             return
         if not isinstance(slot.fullUrl, Missing):
             with contextlib.suppress(*UNREADABLE):
-                at.full_url = text(decoded(slot.fullUrl))
+                at = replace(at, full_url=text(decoded(slot.fullUrl)))
         self._take(resource, at)
 
     # --- what is wrong ----------------------------------------------------------------

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from functools import cached_property
 
 import msgspec
 from msgspec import Raw
+from msgspec.structs import replace
 
 from cds_service.core.facts import Kind, Source
 from cds_service.fhir.intake.arrival import Tally
@@ -13,7 +14,7 @@ from cds_service.fhir.intake.delivery import Delivery, LazyJson
 from cds_service.fhir.values.peeks import Missing, Peek, RawSlot, read_slots
 
 
-class Entry(msgspec.Struct, eq=False):
+class Entry(msgspec.Struct, frozen=True, eq=False):
     """One undecoded resource. ``type`` is its R4 name; ``source`` has the original one."""
 
     kind: Kind
@@ -24,8 +25,8 @@ class Entry(msgspec.Struct, eq=False):
     page: int = 0
 
 
-@dataclass(slots=True)
-class ObservationPage:
+# With a dict, so that `cached_property` works.
+class ObservationPage(msgspec.Struct, frozen=True, eq=False, dict=True):
     """A page that was decoded in one pass; ``peeks`` are in the order of its entries."""
 
     kind: Kind
@@ -34,13 +35,14 @@ class ObservationPage:
     origin: str
     place: str
     number: int
-    _slots: list[RawSlot] | None = None
+
+    @cached_property
+    def _entries(self) -> list[RawSlot]:
+        return read_slots(bytes(self.raw)).entry
 
     def entry(self, index: int) -> RawSlot:
         """The raw entry behind a peek."""
-        if self._slots is None:
-            self._slots = read_slots(bytes(self.raw)).entry
-        return self._slots[index]
+        return self._entries[index]
 
     def undecoded(self, index: int) -> bytes | Raw:
         """The raw resource behind a peek."""
@@ -54,8 +56,7 @@ class ObservationPage:
         return f"Observation/{name}" if name else f"{self.place} entry[{index}]"
 
 
-@dataclass(slots=True)
-class Location:
+class Location(msgspec.Struct, frozen=True):
     """Where a JSON value was found in a delivery, and the tally that counts it."""
 
     delivery: Delivery
@@ -74,6 +75,6 @@ class Location:
         """The place one step further in."""
         return Location(self.delivery, self.tally, f"{self.place} {step}", self.depth + 1, counted)
 
-    def deeper(self) -> Location:
-        """The same place after one layer of wrapping was removed."""
-        return replace(self, depth=self.depth + 1)
+    def deeper(self, full_url: str) -> Location:
+        """The same place, with an address, after one layer of wrapping was removed."""
+        return replace(self, depth=self.depth + 1, full_url=full_url)

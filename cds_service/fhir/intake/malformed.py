@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 
 from msgspec import Raw
+from msgspec.structs import replace
 
 from cds_service.fhir.values.elements import UNREADABLE
 from cds_service.fhir.values.peeks import Missing, RawSlot, read_list, read_members, read_slot
@@ -34,6 +35,6 @@ def odd_slots(raw: bytes | Raw) -> list[RawSlot | None]:
             slot = read_slot(element)
             # An entry may be the resource itself.
             if isinstance(slot.resource, Missing) and b'"resourceType"' in bytes(element):
-                slot.resource = element
+                slot = replace(slot, resource=element)
         slots.append(slot)
     return slots

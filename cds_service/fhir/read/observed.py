@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
+from typing import Any
 
 from msgspec import Raw, Struct
 
@@ -126,17 +127,17 @@ def _quantity(raw: Raw | bytes) -> Quantity:
         return read_quantity(raw)
     except UNREADABLE:
         members = read_members(raw)  # not an object: unreadable
-        found = Quantity()
+        found: dict[str, Any] = {}
         if "value" in members:
-            found.value = members["value"]
+            found["value"] = members["value"]
         stated = decoded(members.get("comparator", b"null"))
         if stated is not None:
             # A comparator that is not text could be any of them.
-            found.comparator = text(stated) or "?"
+            found["comparator"] = text(stated) or "?"
         for name in ("unit", "system", "code"):
             if name in members:
-                setattr(found, name, text(decoded(members[name])))
-        return found
+                found[name] = text(decoded(members[name]))
+        return Quantity(**found)
 
 
 def _interval(comparator: str | None, value: Decimal) -> Interval:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+
+from msgspec import Struct
 
 from cds_service.core.facts import Kind, Order, Source
 from cds_service.core.kinds import KINDS, ORDERED
@@ -108,8 +109,7 @@ def _forbidden(item: Item) -> bool:
     return is_true(item.data.get("doNotPerform"))
 
 
-@dataclass(slots=True)
-class DraftOrders:
+class DraftOrders(Struct, frozen=True):
     """The resources of ``context.draftOrders``, split up but not yet read."""
 
     items: list[Item]

@@ -10,6 +10,7 @@ from typing import Annotated, NamedTuple
 
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
+from msgspec.structs import replace
 
 Missing = UnsetType
 
@@ -58,7 +59,7 @@ class Peek(msgspec.Struct, gc=False):
     modifierExtension: Raw | Missing = UNSET  # noqa: N815
 
 
-class Component(msgspec.Struct, gc=False):
+class Component(msgspec.Struct, frozen=True, gc=False):
     """A component of an Observation, which is a result of its own."""
 
     code: Raw | Missing = UNSET
@@ -70,7 +71,7 @@ class Component(msgspec.Struct, gc=False):
     modifierExtension: Raw | Missing = UNSET  # noqa: N815
 
 
-class Slot(msgspec.Struct, gc=False):
+class Slot(msgspec.Struct, frozen=True, gc=False):
     """An entry of a Bundle of Observations.
 
     An entry with the ``response`` to a request may have failed, so decoding it raises an error.
@@ -83,7 +84,7 @@ class Slot(msgspec.Struct, gc=False):
 _OTHER_PAGES = frozenset({"next", "previous", "prev"})
 
 
-class Link(msgspec.Struct, gc=False):
+class Link(msgspec.Struct, frozen=True, gc=False):
     """A link to another page."""
 
     relation: str | None = None
@@ -96,14 +97,14 @@ class Link(msgspec.Struct, gc=False):
         return name is None or name.strip().lower().rpartition("/")[2] in _OTHER_PAGES
 
 
-class Head(msgspec.Struct, gc=False):
+class Head(msgspec.Struct, frozen=True, gc=False):
     """The type and id of a resource."""
 
     resourceType: str = ""  # noqa: N815
     id: str | None = None
 
 
-class ResultPage(msgspec.Struct, gc=False):
+class ResultPage(msgspec.Struct, frozen=True, gc=False):
     """A Bundle of Observations."""
 
     resourceType: Annotated[str, msgspec.Meta(pattern="^Bundle$")]  # noqa: N815
@@ -119,19 +120,19 @@ class ResultPage(msgspec.Struct, gc=False):
         return lacking(self.link, self.total, len(self.entry), _subsetted(self.meta))
 
 
-class EntryHead(msgspec.Struct, gc=False):
+class EntryHead(msgspec.Struct, frozen=True, gc=False):
     """An entry of a Bundle, with the type and id of its resource."""
 
     resource: Head
 
 
-class Heads(msgspec.Struct, gc=False):
+class Heads(msgspec.Struct, frozen=True, gc=False):
     """A Bundle, with the types and ids of its resources."""
 
     entry: list[EntryHead]
 
 
-class EntrySlot(msgspec.Struct, gc=False):
+class EntrySlot(msgspec.Struct, frozen=True, gc=False):
     """An entry of a well-formed Bundle, with its resource undecoded."""
 
     resource: Raw
@@ -139,7 +140,7 @@ class EntrySlot(msgspec.Struct, gc=False):
     response: None = None
 
 
-class EntryPage(msgspec.Struct):
+class EntryPage(msgspec.Struct, frozen=True):
     """A well-formed Bundle: each entry has a resource with a type."""
 
     resourceType: Annotated[str, msgspec.Meta(pattern=r"^Bundle\Z")]  # noqa: N815
@@ -167,7 +168,7 @@ def read_entries(raw: bytes) -> EntryPage | None:
         page = _read_entry_page(raw)
         if not page.entry:  # resources outside of entries are read the slower way
             return page if raw.count(b'"resourceType"') < 2 else None
-        page.heads = _read_heads(raw).entry
+        page = replace(page, heads=_read_heads(raw).entry)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
     if any(head.resource.resourceType in _NO_RESOURCES for head in page.heads):
@@ -175,7 +176,7 @@ def read_entries(raw: bytes) -> EntryPage | None:
     return page
 
 
-class Extent(msgspec.Struct, gc=False):
+class Extent(msgspec.Struct, frozen=True, gc=False):
     """A Bundle, with its links and total, which say whether it is complete."""
 
     resourceType: str = ""  # noqa: N815
@@ -212,7 +213,7 @@ def lacking(
     return "it is marked as a part of a larger whole (SUBSETTED)" if subsetted else ""
 
 
-class Quantity(msgspec.Struct, gc=False):
+class Quantity(msgspec.Struct, frozen=True, gc=False):
     """A Quantity with an undecoded number."""
 
     value: Raw | Missing = UNSET
@@ -222,7 +223,7 @@ class Quantity(msgspec.Struct, gc=False):
     code: str | None = None
 
 
-class RawSlot(msgspec.Struct, gc=False):
+class RawSlot(msgspec.Struct, frozen=True, gc=False):
     """An entry of a Bundle, with its resource undecoded."""
 
     fullUrl: Raw | Missing = UNSET  # noqa: N815
@@ -230,7 +231,7 @@ class RawSlot(msgspec.Struct, gc=False):
     response: Raw | Missing = UNSET
 
 
-class RawEntries(msgspec.Struct, gc=False):
+class RawEntries(msgspec.Struct, frozen=True, gc=False):
     """A Bundle, with the resources of its entries undecoded."""
 
     entry: list[RawSlot]

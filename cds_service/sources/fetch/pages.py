@@ -83,12 +83,12 @@ class _Fault(Exception):  # never leaves this module
     """Why a page could not be fetched, in words."""
 
 
-class _Link(msgspec.Struct):
+class _Link(msgspec.Struct, frozen=True):
     relation: str = ""
     url: str = ""
 
 
-class _Page(msgspec.Struct):
+class _Page(msgspec.Struct, frozen=True):
     resourceType: str  # noqa: N815  # FHIR's name
     entry: list[msgspec.Raw] | None = None
     link: msgspec.Raw = msgspec.Raw(b"null")
