@@ -37,7 +37,7 @@ from tests.api.minimal_service import (
     prefetch,
     topics,
 )
-from tests.mutations import MUTATIONS
+from tests.testing.mutations import MUTATIONS
 from tests.testing.thorough import ALL
 
 AUTHORIZATION = {

@@ -35,7 +35,7 @@ from hooks.rules.data_not_usable import data_not_usable
 from tests.api import minimal_service
 from tests.api.conftest import service
 from tests.api.minimal_service import NOW, VIEW, body, feedback, low_potassium, post, topics
-from tests.given import given
+from tests.testing.given import given
 
 __all__ = ["service"]
 

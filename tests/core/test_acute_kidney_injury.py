@@ -3,7 +3,7 @@
 import pytest
 
 from hooks.acute_kidney_injury import acute_kidney_injury
-from tests.given import Given, given
+from tests.testing.given import Given, given
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from cds_service.engine.rule import (
 from hooks.knowledge.files import orderables
 from hooks.patient_view import RULES
 from hooks.priorities import PRIORITIES
-from tests.given import Given, Service, given, hook_of
+from tests.testing.given import Given, Service, given, hook_of
 
 BY_ID = {rule.id: rule for rule in RULES}
 INFO, WARNING, CRITICAL = Indicator.INFO, Indicator.WARNING, Indicator.CRITICAL

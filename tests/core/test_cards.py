@@ -22,7 +22,7 @@ from cds_service.engine.rule import Finding, Indicator, Rule
 from hooks.knowledge.files import orderables, references
 from hooks.order_select import RULES as ORDERS
 from hooks.patient_view import RULES as CHART
-from tests.given import NOW, Given, Service, given, hook_of
+from tests.testing.given import NOW, Given, Service, given, hook_of
 
 CALL = Call("any-service", "1", NOW)
 WRITER = CardWriter(references(), orderables())

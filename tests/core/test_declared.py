@@ -33,7 +33,7 @@ from cds_service.engine.rule import (
     rule,
 )
 from cds_service.engine.run import Engine
-from tests.given import NOW, given
+from tests.testing.given import NOW, given
 
 
 def declaring(check: Callable[[Facts], Answer]) -> Rule:

@@ -8,7 +8,7 @@ from cds_service.core.facts import Presence, Result
 from cds_service.core.series import Worse
 from hooks.egfr import ckd_epi_2021
 from hooks.renal import Impairment, RenalFunction, renal_function
-from tests.given import Given, given
+from tests.testing.given import Given, given
 
 UNIT = "mL/min/{1.73_m2}"
 FREE, PAIR = "race_free_2021", "race_coefficient"

@@ -27,7 +27,7 @@ from hooks import TOPIC
 from hooks.order_select import RULES as ORDER_SELECT
 from hooks.order_sign import RULES as ORDER_SIGN
 from hooks.patient_view import RULES as PATIENT_VIEW
-from tests.given import given, rules_by_service
+from tests.testing.given import given, rules_by_service
 
 FIRED = Finding(Indicator.INFO, "It fired", ("Advice.",))
 

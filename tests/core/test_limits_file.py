@@ -14,7 +14,7 @@ from cds_service.engine.rule import Indicator
 from hooks.knowledge import files
 from hooks.knowledge.files import orderables, references
 from hooks.patient_view import RULES
-from tests.given import NOW, fired, given, silent
+from tests.testing.given import NOW, fired, given, silent
 
 
 def limits(path: str | None = None) -> Limits:

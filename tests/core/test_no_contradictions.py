@@ -25,8 +25,8 @@ from hooks.knowledge.files import orderables
 from hooks.order_select import RULES as ORDER_SELECT
 from hooks.patient_view import RULES as PATIENT_VIEW
 from hooks.renal import renal_function
-from tests.given import Given, Service, hook_of
-from tests.given import given as patient
+from tests.testing.given import Given, Service, hook_of
+from tests.testing.given import given as patient
 from tests.testing.thorough import examples
 
 CHART, ORDER = Service.PATIENT_VIEW, Service.ORDER_SELECT

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from cds_service.core.facts import KnownDesignation
 from cds_service.core.medications import Taking
 from cds_service.core.times import days
-from tests.given import Given, given
+from tests.testing.given import Given, given
 
 
 def statin() -> Given:

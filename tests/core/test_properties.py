@@ -14,8 +14,8 @@ from cds_service.core.analytes import Analyte
 from cds_service.core.quantities import Unit, rounded
 from cds_service.engine.rule import Answer, Finding, Indicator
 from hooks.knowledge.files import analytes, limits
-from tests.given import Given, Service
-from tests.given import given as patient
+from tests.testing.given import Given, Service
+from tests.testing.given import given as patient
 from tests.testing.thorough import examples
 
 quick = settings(max_examples=examples(100), deadline=None, derandomize=True)

@@ -8,7 +8,7 @@ import pytest
 from cds_service.core.facts import Result
 from cds_service.core.quantities import Interval, Unit, decimals_of, printed_unit, rounded
 from hooks.knowledge.files import analytes, limits
-from tests.given import given
+from tests.testing.given import given
 
 
 def measured(analyte: str, text: str) -> Result:

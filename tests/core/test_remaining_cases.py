@@ -12,7 +12,7 @@ from cds_service.engine.knowledge_files import KnowledgeFolder
 from cds_service.terminology import vocabulary as module
 from cds_service.terminology.call_texts import ensure_budget
 from hooks.knowledge.files import FOLDER
-from tests.given import fired, given
+from tests.testing.given import fired, given
 
 
 def test_a_lazily_built_fact_equals_the_built_one() -> None:

@@ -5,7 +5,7 @@ import pytest
 from cds_service.core.facts import Kind, Presence, State
 from cds_service.core.series import Worse
 from hooks.renal import Impairment, RenalFunction, only_preliminary, renal_function
-from tests.given import Given, given
+from tests.testing.given import Given, given
 
 UNIT = "mL/min/{1.73_m2}"
 

@@ -243,7 +243,7 @@ def test_every_contradiction_is_listed(tmp_path: Path) -> None:
 
 
 def test_the_newest_of_an_analyte_is_computed_where_the_topic_says_so(tmp_path: Path) -> None:
-    from tests.given import given
+    from tests.testing.given import given
 
     facts = given().result("magnesium", "0.9 mmol/L").result("calcium", "2.2 mmol/L").facts()
     asked: list[Worse] = []

@@ -9,7 +9,7 @@ from types import ModuleType
 import pytest
 
 from hooks import order_select, patient_view
-from tests.given import Service, rules_by_service
+from tests.testing.given import Service, rules_by_service
 
 ROOT = Path(__file__).resolve().parents[2]
 RULES = (*patient_view.RULES, *order_select.RULES)

@@ -15,7 +15,7 @@ from cds_service.fhir.intake import bundles
 from cds_service.fhir.intake.bundles import Intake
 from cds_service.sources import obtaining
 from cds_service.sources.prefetch import Key
-from tests.mutations import MUTATIONS
+from tests.testing.mutations import MUTATIONS
 
 _RESOURCES: tuple[Any, ...] = (
     {"resourceType": "Condition", "id": "c1", "code": {"text": "leg cramps"}},

@@ -26,7 +26,7 @@ from hooks.knowledge import vocabulary as lists
 from hooks.knowledge.files import analytes
 from tests.fhir_reading.nothing_lost import IGNORED, Json, facts_of, named, problems_of, statuses
 from tests.fhir_reading.records import CALL, ME, bundle, delivery, reader
-from tests.shared_data import shared_path
+from tests.testing.shared_data import shared_path
 from tests.testing.thorough import examples
 
 RECORDS = int(os.environ.get("READING_RECORDS", examples(300)))

@@ -13,7 +13,7 @@ from cds_service.core.facts import Kind, State
 from hooks.knowledge import vocabulary as lists
 from hooks.knowledge.files import analytes
 from tests.fhir_reading.records import delivery, reader
-from tests.shared_data import shared_path
+from tests.testing.shared_data import shared_path
 
 TYPES = {
     "Patient": Kind.PATIENT,

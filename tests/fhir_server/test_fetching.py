@@ -12,9 +12,9 @@ import pytest
 from cds_service.calls.envelope import Authorization
 from cds_service.sources.fetch.client import Access, FetchedData, fetch_missing
 from tests.fhir_server.medplum import FhirServer
-from tests.shared_data import shared_path
 from tests.testing import fhir
 from tests.testing.fhir import Json
+from tests.testing.shared_data import shared_path
 
 pytestmark = pytest.mark.node
 

@@ -17,9 +17,9 @@ import pytest
 from cds_service.answer.checking import flaws
 from cds_service.sources.one_patient import request_of
 from tests.fhir_server.medplum import FhirServer
-from tests.given import Service, hook_of
 from tests.scenarios.golden import FIXTURES
 from tests.scenarios.running import Running, started
+from tests.testing.given import Service, hook_of
 
 pytestmark = pytest.mark.node
 

@@ -234,7 +234,7 @@ def test_what_the_linter_cannot_see_is_caught() -> None:
         ("hooks/rules/iron.py", "load = __builtins__.__import__"),
         ("cds_service/fhir/models.py", "__import__('hooks')"),
         ("cds_service/answer/cards.py", "exec('import hooks')"),
-        ("cds_service/api/ops.py", "from tests.given import given"),
+        ("cds_service/api/ops.py", "from tests.testing.given import given"),
         ("cds_service/api/ops.py", "import tools"),
     ):
         assert wrong(name, line), (name, line)

@@ -5,7 +5,7 @@ import pytest
 from cds_service.core.facts import Kind, Presence, State
 from cds_service.core.medications import Taking
 from cds_service.engine.rule import Indicator
-from tests.given import (
+from tests.testing.given import (
     CRAMPS,
     NO_REASON,
     OTHER_REASON,

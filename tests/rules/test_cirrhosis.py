@@ -5,7 +5,7 @@ import pytest
 from cds_service.core.facts import Kind, Presence, State
 from cds_service.core.medications import Taking
 from cds_service.engine.rule import DraftMedication, Indicator, RemoveDraft
-from tests.given import CRAMPS, Given, evidence_names, fired, given, offers, silent, unknown
+from tests.testing.given import CRAMPS, Given, evidence_names, fired, given, offers, silent, unknown
 
 RULE = "cirrhosis-cramps"
 TESTS = {"potassium", "magnesium", "sodium", "creatinine"}

@@ -5,7 +5,7 @@ import pytest
 from cds_service.core.facts import Kind, State
 from cds_service.core.medications import Taking
 from cds_service.engine.rule import Indicator
-from tests.given import CRAMPS, Given, fired, given, offers, silent, unknown
+from tests.testing.given import CRAMPS, Given, fired, given, offers, silent, unknown
 
 RULE = "cramp-inducing-medication"
 CLASSES = [

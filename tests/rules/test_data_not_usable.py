@@ -12,7 +12,7 @@ from hooks.cramps import documented
 from hooks.knowledge.files import analytes
 from hooks.unusable.problems import WATCHED
 from hooks.wording import READ_AT_ONCE
-from tests.given import NOW, Given, Service, fired, given, offers, rules_by_service, silent
+from tests.testing.given import NOW, Given, Service, fired, given, offers, rules_by_service, silent
 
 RULE = "data-not-usable"
 CHART, ORDER = Service.PATIENT_VIEW, Service.ORDER_SELECT

@@ -4,7 +4,16 @@ import pytest
 
 from cds_service.core.facts import Kind, Presence, Reason, State
 from cds_service.engine.rule import Answer, Indicator
-from tests.given import CRAMPS, Given, fired, given, orders_offered, removed, silent, unknown
+from tests.testing.given import (
+    CRAMPS,
+    Given,
+    fired,
+    given,
+    orders_offered,
+    removed,
+    silent,
+    unknown,
+)
 
 RULE = "diuretic-ordered-with-cramps"
 DIURETICS = ["diuretic_loop", "diuretic_thiazide", "diuretic_potassium_sparing"]

@@ -4,7 +4,7 @@ import pytest
 
 from cds_service.core.facts import Kind, State
 from cds_service.engine.rule import Indicator
-from tests.given import CRAMPS, Given, evidence_names, fired, given, offers, silent, unknown
+from tests.testing.given import CRAMPS, Given, evidence_names, fired, given, offers, silent, unknown
 
 RULE = "electrolytes-not-checked"
 

@@ -4,7 +4,7 @@ import pytest
 
 from cds_service.core.facts import Kind, Presence, State
 from cds_service.engine.rule import Indicator
-from tests.given import (
+from tests.testing.given import (
     CRAMPS,
     OTHER_REASON,
     Given,

@@ -4,7 +4,7 @@ import pytest
 
 from cds_service.core.facts import Kind, Presence
 from cds_service.engine.rule import Indicator
-from tests.given import Given, fired, given, offers, silent, unknown
+from tests.testing.given import Given, fired, given, offers, silent, unknown
 
 RULE = "high-potassium"
 

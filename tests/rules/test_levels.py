@@ -4,7 +4,7 @@ import pytest
 
 from cds_service.core.facts import Kind, Presence, Reason, State
 from hooks import cramps, levels
-from tests.given import CRAMPS, NO_REASON, OTHER_REASON, Given, given
+from tests.testing.given import CRAMPS, NO_REASON, OTHER_REASON, Given, given
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from cds_service.core.facts import Kind, Reason
 from cds_service.core.medications import Dosage
 from cds_service.engine.rule import Indicator
-from tests.given import Given, evidence_names, fired, given, offers, silent, unknown
+from tests.testing.given import Given, evidence_names, fired, given, offers, silent, unknown
 
 RULE = "magnesium-ordered-dose"
 EGFR = "90 mL/min/{1.73_m2}"

@@ -4,7 +4,7 @@ import pytest
 
 from cds_service.core.facts import Kind, Presence, State
 from cds_service.engine.rule import Indicator
-from tests.given import CRAMPS, Given, fired, given, offers, silent, unknown
+from tests.testing.given import CRAMPS, Given, fired, given, offers, silent, unknown
 
 RULE = "metabolic-cause-found"
 INFO, WARNING, CRITICAL = Indicator.INFO, Indicator.WARNING, Indicator.CRITICAL

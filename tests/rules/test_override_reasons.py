@@ -10,7 +10,7 @@ import pytest
 
 from cds_service.core.facts import Kind, Reason
 from cds_service.core.medications import Dosage
-from tests.given import CRAMPS, Given, Service, fired, given
+from tests.testing.given import CRAMPS, Given, Service, fired, given
 
 DONE, ELSEWHERE = "action-completed", "cds-not-applicable"
 TESTS = {DONE, ELSEWHERE, "not-convenient-feasible", "patient-refuses"}

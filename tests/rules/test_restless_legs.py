@@ -4,7 +4,7 @@ import pytest
 
 from cds_service.core.facts import Kind, Presence, State
 from cds_service.engine.rule import Indicator
-from tests.given import Given, evidence_names, fired, given, offers, silent, unknown
+from tests.testing.given import Given, evidence_names, fired, given, offers, silent, unknown
 
 CHECK, MIMIC = "ferritin-not-checked", "restless-legs-mimic"
 BOTH = {"ferritin", "transferrin_saturation"}

@@ -4,7 +4,7 @@ import pytest
 
 from cds_service.core.facts import Condition, KnownDesignation, Presence, Source
 from hooks.wording import headline, named
-from tests.given import fired, given
+from tests.testing.given import fired, given
 
 
 def condition(name: str) -> Condition:

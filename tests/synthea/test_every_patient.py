@@ -20,10 +20,10 @@ from cds_service.core.facts import Kind, State
 from hooks import TOPIC
 from tests.scenarios.golden import rules
 from tests.scenarios.running import Running, started
-from tests.shared_data import shared_path
 from tests.synthea.template import as_stored, date_of, filled
 from tests.testing.chart import SELECT, VIEW, Chart, dosage
 from tests.testing.fhir import Json
+from tests.testing.shared_data import shared_path
 
 pytestmark = pytest.mark.shared
 

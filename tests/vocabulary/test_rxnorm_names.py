@@ -18,7 +18,7 @@ from functools import cache
 import pytest
 
 from hooks.knowledge.vocabulary import MEDICATIONS
-from tests.shared_data import shared_path
+from tests.testing.shared_data import shared_path
 
 pytestmark = pytest.mark.shared
 

@@ -22,7 +22,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 HOME = ROOT / ".mutation"
 TESTS = (
-    "tests/rules", "tests/core", "tests/test_dose.py", "tests/fhir_reading/test_values.py",
+    "tests/rules", "tests/core", "tests/fhir_reading/test_values.py",
     "tests/fhir_reading/test_vendor_shapes.py", "tests/vignettes",
     "tests/scenarios/test_scenarios.py", "--ignore=tests/core/test_no_contradictions.py",
 )  # fmt: skip
