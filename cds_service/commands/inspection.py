@@ -18,6 +18,7 @@ from cds_service.catalogue.topics import InstalledTopic, chosen_topics, installe
 from cds_service.commands.lacking import lacking
 from cds_service.core.identity import DEFAULT_SITE
 from cds_service.core.knowledge import KnowledgeError
+from cds_service.engine.agreement import contradictions
 from cds_service.errors import ServiceError, StartupError, Unavailable
 from cds_service.outbound.fhir_servers import checked_servers
 from cds_service.population.limits import checked_limits
@@ -90,6 +91,9 @@ def inspect(host: str, today: date) -> Inspection:
                 ]
             except (KnowledgeError, CodeError) as error:  # a file of the topic cannot be read
                 lacks.append(f"topic {key}: {error}.")
+    if not lacks:
+        served = [installed[key].topic for key in settings.topics or installed if key in installed]
+        lacks = [f"{contradiction}." for contradiction in contradictions(served)]
     faults += lacks
     topics: list[Topic] = []
     refused: list[str] = []

@@ -31,7 +31,10 @@ def analyte_of(key: str, entry: Mapping[str, Any]) -> Analyte:
     units: dict[str, Unit] = {}
     least: dict[str, Decimal] = {}
     file = "analytes.toml"
-    for row in entry["unit"]:
+    rows = entry["unit"]
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise KnowledgeError(f"{file}: {key}: write its units like [[{key}.unit]]")
+    for row in rows:
         check_fields(
             file,
             f"{key}.unit",

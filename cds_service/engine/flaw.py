@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from cds_service.engine.rule import Rule
     from cds_service.engine.topic import Knowledge
 
 
-@dataclass(frozen=True, slots=True)
-class Flaw:
+class Flaw(Struct, frozen=True):
     """One thing that is wrong in a topic.
 
     ``of`` names the entry ("limit sodium.low"; empty for the topic itself), ``what`` says what is

@@ -31,7 +31,6 @@ _T = TypeVar("_T", bound=Hashable)
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _ID_FIX = "Use lower-case words with hyphens, like low-sodium."
-_VERSION = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+")
 
 
 def flaws(topic: Topic, folder: str = "knowledge", today: date | None = None) -> Iterator[Flaw]:
@@ -107,7 +106,7 @@ def _of_rule(rule: Rule, known: Knowledge, limits: Mapping[str, Limit], folder: 
         yield "its function has no docstring, from which its page is made", "Write one."
     if rule.check is None and rule.review is None:
         yield "it has no function, so that it never answers", ""
-    if rule.version and not _VERSION.fullmatch(rule.version):
+    if rule.version and not _is_version(rule.version):
         yield f"version {rule.version} is not like 1.0.0", ""
     if rule.changed and not is_day(rule.changed):
         yield f"changed: {rule.changed} is not a day like 2026-11-27", ""
@@ -167,6 +166,12 @@ def _of_need(need: Need, known: Knowledge, folder: str) -> Found:
                 f"no code list or name list of {lists} has {concept}",
                 f"Add {folder}/codelists/{lists}/{concept}.csv.",
             )
+
+
+def _is_version(text: str) -> bool:
+    """Whether a text is a version like 1.0.0."""
+    parts = text.split(".")
+    return len(parts) == 3 and all(part.isascii() and part.isdecimal() for part in parts)
 
 
 def _repeated(values: Iterable[_T]) -> Iterator[_T]:

@@ -2,17 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from cds_service.core.knowledge import KnowledgeError
 
 
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_list_of_texts(value: object) -> bool:
+    return isinstance(value, list) and all(map(_is_text, value))
+
+
+def _is_whole_number(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_bool(value: object) -> bool:
+    return isinstance(value, bool)
+
+
+def _is_day(value: object) -> bool:
+    return isinstance(value, date) and not isinstance(value, datetime)
+
+
+_Type = tuple[Callable[[object], bool], str]
+_TEXTS = (
+    "canonical", "citation", "code", "display", "doi", "dosage", "kind", "label", "meaning", "name",
+    "note", "order", "pmid", "reference", "source", "system", "url",
+)  # fmt: skip
+_TYPES: Mapping[str, _Type] = {
+    **dict.fromkeys(_TEXTS, (_is_text, '"…", in quotes')),
+    **dict.fromkeys(("covers", "spellings"), (_is_list_of_texts, '["…", "…"]')),
+    "decimals": (_is_whole_number, "2, without quotes"),
+    "year": (_is_whole_number, "2026, without quotes"),
+    **dict.fromkeys(("medication", "seen", "verified"), (_is_bool, "true, without quotes")),
+    "checked": (_is_day, "2026-11-23, without quotes"),
+}
+"""For each field a test of its type and an example. Numbers are checked by `number_in`."""
+_ANY: _Type = (lambda _: True, "")
+
+
 def check_fields(
     file: str, key: str, entry: Mapping[str, Any], must: Iterable[str], may: Iterable[str]
 ) -> None:
-    """Raise KnowledgeError for a field that is missing or unknown."""
+    """Raise KnowledgeError for a field that is missing, unknown, or of the wrong type."""
     missing = sorted(set(must) - entry.keys())
     if missing:
         raise KnowledgeError(f"{file}: {key}: add {', '.join(missing)}")
@@ -21,6 +59,10 @@ def check_fields(
         raise KnowledgeError(
             f"{file}: {key}: {', '.join(stray)} is not a field here; use {', '.join(sorted(may))}"
         )
+    for name, value in entry.items():
+        fits, example = _TYPES.get(name, _ANY)
+        if not fits(value):
+            raise KnowledgeError(f"{file}: {key}: write {name} like {example}")
 
 
 def number_in(file: str, key: str, raw: object) -> Decimal:

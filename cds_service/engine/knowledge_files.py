@@ -118,8 +118,8 @@ class KnowledgeFolder:
             if not fields & entry.keys():
                 raise KnowledgeError(f'{file}: {key}: write the key in quotes: ["{key}.low"]')
             check_fields(file, key, entry, fields, fields)
-            if not isinstance(entry["checked"], date):
-                raise KnowledgeError(f"{file}: {key}: checked is not a day like 2026-11-23")
+            if not isinstance(entry["unit"], str):
+                raise KnowledgeError(f'{file}: {key}: write unit like "mmol/L"')
             entries[key] = Limit(
                 key=key, **{**entry, "value": number_in(file, key, entry["value"])}
             )
@@ -152,9 +152,7 @@ class KnowledgeFolder:
                 key=key,
                 label=entry["label"],
                 covers=frozenset(entry["covers"]),
-                codes=tuple(
-                    Coding(code["system"], code["code"], code["display"]) for code in entry["codes"]
-                ),
+                codes=_codes_of_order(file, key, entry["codes"]),
                 medication=entry.get("medication", False),
                 dosage=entry.get("dosage", ""),
             )
@@ -293,3 +291,15 @@ class KnowledgeFolder:
                         f"{path}: {lower} ({merged[lower]}) must be below "
                         f"{higher} ({merged[higher]})"
                     )
+
+
+def _codes_of_order(file: str, key: str, rows: object) -> tuple[Coding, ...]:
+    """The codes of an order; none where it is ordered in words. Raises KnowledgeError."""
+    must = {"system", "code", "display"}
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise KnowledgeError(
+            f'{file}: {key}: write codes like [{{ system = "…", code = "…", display = "…" }}]'
+        )
+    for row in rows:
+        check_fields(file, f"{key}: codes", row, must, must | {"verified"})
+    return tuple(Coding(row["system"], row["code"], row["display"]) for row in rows)

@@ -14,13 +14,13 @@ class Orderable:
 
     ``covers`` are the analytes, kinds of order or medication classes that it answers, so that
     nothing already ordered is offered again. ``dosage`` is text for the clinician, never a
-    structured dose that could be signed unread.
+    structured dose that could be signed unread. Without ``codes`` it is ordered in words.
     """
 
     key: str
     label: str
     covers: frozenset[str]
-    codes: tuple[Coding, ...] = ()
+    codes: tuple[Coding, ...]
     medication: bool = False
     dosage: str = ""
 

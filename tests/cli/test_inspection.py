@@ -242,7 +242,7 @@ def test_missing_knowledge_is_named_with_what_to_add() -> None:
             RULE,
             limits=lambda _given, _where: Limits({"x.low": limit}),
             references={"bare": Reference("bare", "", "", "trial", "")},
-            orderables={"o": Orderable("o", "", frozenset({"gold"}))},
+            orderables={"o": Orderable("o", "", frozenset({"gold"}), ())},
             priorities=structs.replace(TOPIC.knowledge.priorities, kinds={"gone": Priority.HAZARD}),
         ),
         TODAY,
@@ -415,6 +415,34 @@ def test_everything_missing_is_reported_in_one_line_and_never_as_a_traceback(
     assert result.status == 1
     for message in ("limit zinc.low", "limit tin.low", "order tin"):
         assert len([line for line in result.err.splitlines() if message in line]) == 1
+
+
+def test_every_contradiction_between_topics_is_reported(
+    cds: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = TOPIC.knowledge
+    references = {**known.references}
+    for key in ("article", "judgement"):
+        references[key] = replace(references[key], label="Another label")
+    services = tuple(replace(service, id=f"other-{service.id}") for service in TOPIC.services)
+    other = replace(
+        TOPIC, key="other", services=services, knowledge=replace(known, references=references)
+    )
+    installed = {
+        "leg-cramps": InstalledTopic(TOPIC, "hooks", ROOT / "none"),
+        "other": InstalledTopic(other, "other", ROOT / "none"),
+    }
+    for module in (inspection, topics):
+        monkeypatch.setattr(module, "installed_topics", lambda: installed)
+    result = cds("check")
+    assert result.status == 1
+    lines = [line for line in result.err.splitlines() if "also belongs to" not in line]
+    assert lines == [
+        f"cds-service: topic other: reference {key} contradicts that of leg-cramps: label."
+        for key in ("article", "judgement")
+    ]
+    monkeypatch.setenv("CDS_TOPICS", "leg-cramps")
+    assert cds("check").status == 0
 
 
 def test_the_error_of_a_topic_that_cannot_be_loaded_names_the_line(

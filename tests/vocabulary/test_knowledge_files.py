@@ -28,6 +28,7 @@ name = "ug/dL"
 spellings = ["ug/dL"]
 by = "6.538"
 """
+UNITS = ZINC[ZINC.index("[[zinc.unit]]") :]
 
 
 def folder(path: Path, **files: str) -> KnowledgeFolder:
@@ -124,7 +125,12 @@ def test_a_wrong_limit_or_source_is_refused(tmp_path: Path) -> None:
     for text, message in (
         (limit, "zinc.low: add checked, meaning"),
         (complete.replace('"9"', '"nine"'), "nine is not a number"),
-        (complete.replace("2026-11-27", '"today"'), "checked is not a day"),
+        (
+            complete.replace("2026-11-27", '"today"'),
+            "zinc.low: write checked like 2026-11-23, without quotes",
+        ),
+        (complete.replace('"umol/L"', "5"), 'zinc.low: write unit like "mmol/L"'),
+        (complete.replace('"low"', "[1]"), 'zinc.low: write meaning like "…", in quotes'),
         (complete.replace('["zinc.low"]', "[zinc.low]"), "write the key in quotes"),
         (complete.replace("umol/L", "ug/dL"), 'zinc.low: unit must be "umol/L"'),
         (complete.replace('"9"', '"900"'), "zinc.low: 900 umol/L is not plausible"),
@@ -135,6 +141,47 @@ def test_a_wrong_limit_or_source_is_refused(tmp_path: Path) -> None:
     source = '[neighbour]\nlabel = "A"\ncitation = "A"\nkind = "hearsay"\n'
     with pytest.raises(KnowledgeError, match=r"references\.toml: neighbour: kind hearsay"):
         assert folder(tmp_path, references=source).references
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "message"),
+    [
+        ("analytes", '["ug/dL"]', '"ug/dL"', "zinc.unit: write spellings like"),
+        ("analytes", "decimals = 1", 'decimals = "1"', "zinc: write decimals like 2, without"),
+        ("analytes", UNITS, 'unit = "umol/L"', "zinc: write its units like [[zinc.unit]]"),
+        ("references", "seen = true", 'seen = "no"', "x: write seen like true, without quotes"),
+        ("references", "year = 2020", 'year = "2020"', "x: write year like 2, without quotes"),
+        (
+            "references",
+            "checked = 2026-11-27",
+            'checked = "soon"',
+            "x: write checked like 2026-11-",
+        ),
+        ("orders", 'covers = ["scan"]', 'covers = "scan"', 'scan: write covers like ["…", "…"]'),
+        ("orders", "medication = false", 'medication = "no"', "scan: write medication like true"),
+        ("orders", "codes = []", 'codes = "1-8"', "scan: write codes like [{ system = "),
+        ("orders", "codes = []", 'codes = [{ code = "1-8" }]', "scan: codes: add display, system"),
+    ],
+)
+def test_a_field_of_the_wrong_type_is_refused_with_an_example(
+    tmp_path: Path, file: str, old: str, new: str, message: str
+) -> None:
+    """A text in place of a list would be read letter by letter, and any text would be true."""
+    files = {
+        "analytes": ZINC,
+        "references": '[x]\nlabel = "A"\ncitation = "A"\nkind = "trial"\nyear = 2020\n'
+        "seen = true\nchecked = 2026-11-27\n",
+        "orders": '[scan]\nlabel = "Scan"\ncovers = ["scan"]\nmedication = false\ncodes = []\n',
+    }
+    known = folder(tmp_path, **files)
+    assert known.analytes
+    assert known.references
+    assert known.orderables
+    assert old in files[file]
+    broken = folder(tmp_path, **{**files, file: files[file].replace(old, new)})
+    with pytest.raises(KnowledgeError) as refused:
+        assert (broken.analytes, broken.references, broken.orderables) is None
+    assert str(refused.value).startswith(f"{file}.toml: {message}")
 
 
 def test_only_tables_among_the_code_lists_are_read(tmp_path: Path) -> None:
