@@ -150,7 +150,7 @@ def test_a_wrong_limit_or_source_is_refused(tmp_path: Path) -> None:
         ("analytes", "decimals = 1", 'decimals = "1"', "zinc: write decimals like 2, without"),
         ("analytes", UNITS, 'unit = "umol/L"', "zinc: write its units like [[zinc.unit]]"),
         ("references", "seen = true", 'seen = "no"', "x: write seen like true, without quotes"),
-        ("references", "year = 2020", 'year = "2020"', "x: write year like 2, without quotes"),
+        ("references", "year = 2020", 'year = "2020"', "x: write year like 2026, without quotes"),
         (
             "references",
             "checked = 2026-11-27",
