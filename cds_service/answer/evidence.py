@@ -12,6 +12,7 @@ from cds_service.core.quantities import decimal_text, printed_unit
 from cds_service.core.text import quoted
 from cds_service.engine.rule import Evidence, Fact, Finding
 
+UNWRITTEN = "this fact could not be written: an error was logged"
 _STATES = {
     Presence.SUSPECTED: ", suspected",
     Presence.PAST: ", in the past",
@@ -52,9 +53,16 @@ class EvidenceLines:
         return _limit(limit, self._references[limit.reference].label)
 
 
-def evidence_line(evidence: Evidence) -> str:
-    """One fact in one line, with the limit but not the limit's source."""
-    return EvidenceLines().line(evidence)
+def evidence_line(evidence: Evidence, lines: EvidenceLines | None = None) -> str:
+    """One fact in one line, with the limit but not the limit's source.
+
+    For traces and the audit trail, which must not fail where a rule cites a fact that cannot be
+    written: such a line says so. The card of the rule was reported then.
+    """
+    try:
+        return (lines or EvidenceLines()).line(evidence)
+    except Exception:
+        return UNWRITTEN
 
 
 def evidence_key(finding: Finding) -> list[str]:

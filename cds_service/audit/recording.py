@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from cds_service.answer.answering import AnsweredCall
-from cds_service.answer.evidence import EvidenceLines
+from cds_service.answer.evidence import EvidenceLines, evidence_line
 from cds_service.audit.sealing import Sealer
 from cds_service.audit.trail import Row, Trail
 from cds_service.core.knowledge import Limits
@@ -145,7 +145,7 @@ def _seal(
         {
             "card": body,
             "evidence": [
-                {"reference": item.fact.source.reference, "said": lines.line(item)}
+                {"reference": item.fact.source.reference, "said": evidence_line(item, lines)}
                 for item in evidence
             ],
         }

@@ -121,7 +121,7 @@ class Trail:
                 pass
             self._failing = False
         # All are encrypted first: what cards said must not wait in memory for the database.
-        rows = [_sealed(row) for row in rows]
+        rows = [_sealed_if_possible(row) for row in rows]
         while rows:
             try:
                 self.write(rows[:_BATCH])
@@ -139,6 +139,15 @@ class Trail:
     def _forked(self) -> None:
         self._lock = threading.Lock()
         self._rows, self._bytes, self._dropped = [], 0, 0  # the parent writes its own
+
+
+def _sealed_if_possible(row: Row) -> Row:
+    """The row, without what its cards said where that cannot be sealed: no other row is lost."""
+    try:
+        return _sealed(row)
+    except Exception as error:
+        logs.logger(__name__).error("audit_not_sealed", **logs.described(error))
+        return row._replace(seal=None)
 
 
 def _sealed(row: Row) -> Row:

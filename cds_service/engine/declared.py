@@ -83,7 +83,8 @@ class DeclaredFacts(Facts):
             if name in _FREE:
                 return getattr(whole, name)
             if name in _OF_THE_PATIENT:
-                self._may_know(Kind.PATIENT, name)
+                if not self._needs(Kind.PATIENT):
+                    raise self._undeclared(f"reads {name}, which no need declares: demographics()")
                 return getattr(whole, name)
             if name == "drafts":
                 return self._drafts()
@@ -118,10 +119,14 @@ class DeclaredFacts(Facts):
                     f"reads {name} from {kind.value}, which its needs do not name"
                 )
 
+    def _needs(self, kind: Kind) -> bool:
+        """Whether a need is of this kind, or the rule reviews others."""
+        return self._rule.review is not None or any(need.kind is kind for need in self._rule.needs)
+
     def _may_know(self, kind: Kind, what: str) -> None:
         """Raise UndeclaredError unless a need is of this kind."""
         kind = _READ_WITH.get(kind, kind)
-        if self._rule.review is None and not any(need.kind is kind for need in self._rule.needs):
+        if not self._needs(kind):
             raise self._undeclared(f"reads {what} from {kind.value}, which its needs do not name")
 
     def _may_go_back(self, name: str, window: Window) -> None:
@@ -277,25 +282,17 @@ class _Series(Mapping[str, "Series"]):
         return self._series[analyte]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._series)
+        named = self._facts._named_by[Kind.RESULTS]
+        return (analyte for analyte in self._series if analyte in named)
 
     def __len__(self) -> int:
-        return len(self._series)
+        return sum(1 for _ in self)
 
 
 def undeclared(rule: Rule, answer: Answer, today: date) -> Iterator[str]:
     """What an answer offers or cites without the rule declaring it, one sentence each."""
-    if not isinstance(answer, Finding):
-        return
-    for suggestion in answer.suggestions:
-        if (
-            isinstance(suggestion, OrderTest | DraftMedication)
-            and suggestion.key not in rule.offers
-        ):
-            yield f"rule {rule.id} offers {suggestion.key}, which it does not declare"
-    for code in answer.overrides:
-        if code not in rule.overrides:
-            yield f"rule {rule.id} gives the override reason {code}, which it does not declare"
+    if isinstance(answer, Finding):
+        yield from _undeclared_offers(rule, answer)
     if rule.review is None:
         for evidence in answer.evidence:
             if isinstance(evidence.fact, Result) and not _reaches(rule, evidence.fact, today):
@@ -303,6 +300,18 @@ def undeclared(rule: Rule, answer: Answer, today: date) -> Iterator[str]:
                     f"rule {rule.id} cites {evidence.fact.analyte.key} of {evidence.fact.day}, "
                     "which is further back than its needs say"
                 )
+
+
+def _undeclared_offers(rule: Rule, finding: Finding) -> Iterator[str]:
+    for suggestion in finding.suggestions:
+        if (
+            isinstance(suggestion, OrderTest | DraftMedication)
+            and suggestion.key not in rule.offers
+        ):
+            yield f"rule {rule.id} offers {suggestion.key}, which it does not declare"
+    for code in finding.overrides:
+        if code not in rule.overrides:
+            yield f"rule {rule.id} gives the override reason {code}, which it does not declare"
 
 
 def _reaches(rule: Rule, result: Result, today: date) -> bool:

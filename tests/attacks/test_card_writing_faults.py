@@ -5,7 +5,9 @@ Source: fault 20 of the attacks: an unknown order key or override code was a 500
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +15,11 @@ from msgspec.structs import replace as changed
 
 from cds_service.answer.cards import Cards
 from cds_service.answer.checking import flaws
+from cds_service.answer.evidence import UNWRITTEN
+from cds_service.answer.trace import as_json
 from cds_service.answer.writing import CardWriter
+from cds_service.api.asking import ask
+from cds_service.app import make_parts
 from cds_service.core.call import Call
 from cds_service.engine import arranging
 from cds_service.engine.arranging import Priorities
@@ -29,6 +35,7 @@ from cds_service.engine.rule import (
 )
 from cds_service.feedback.card_ids import CardIds
 from cds_service.feedback.snooze import SnoozeStore
+from cds_service.settings import Settings
 from hooks import TOPIC
 from hooks.knowledge.files import orderables, references
 from hooks.rules.data_not_usable import data_not_usable
@@ -130,6 +137,19 @@ def test_a_fact_that_cannot_be_read_costs_the_details_of_its_card(
     assert flaws(response.get_json()) == []
     assert NOT_WRITTEN not in _card(response, "low-potassium")["detail"]
     assert _failures(client) == 1
+
+
+def test_a_trace_says_which_fact_could_not_be_written(tmp_path: Path) -> None:
+    faulty = _with(lambda finding: {"evidence": (_fact(finding, value=None),)})
+    parts = make_parts(
+        Settings(database_url=f"sqlite:///{tmp_path}/records.db"), [minimal_service.known(faulty)]
+    )
+    traced = {
+        rule["rule"]: rule["evidence"]
+        for rule in as_json(ask(parts, json.dumps(body()).encode(), parts.now()))["rules"]
+    }
+    assert traced["faulty"] == [UNWRITTEN]
+    assert traced["low-potassium"] != [UNWRITTEN]
 
 
 def _failing(monkeypatch: pytest.MonkeyPatch, place: Any, name: str, when: Any) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
 from flask.testing import FlaskClient
+from msgspec.structs import replace as changed
 from sqlalchemy import select
 from structlog.testing import capture_logs
 
@@ -18,11 +20,13 @@ from cds_service.audit import trail as module
 from cds_service.audit.sealing import new_pair
 from cds_service.audit.trail import Row, Trail
 from cds_service.cli import main
+from cds_service.core.patient import Facts
+from cds_service.engine.rule import Answer, Evidence, Finding
 from cds_service.errors import StartupError, Unavailable
 from cds_service.storage.database import open_database
 from cds_service.storage.tables import audit
 from tests.api.conftest import service
-from tests.api.minimal_service import SELECT, VIEW, body, draft, order_body, post
+from tests.api.minimal_service import SELECT, VIEW, body, draft, low_potassium, order_body, post
 from tests.conformance.signing_client import Client
 
 __all__ = ["service"]
@@ -195,6 +199,41 @@ def test_a_required_trail_refuses_the_call_and_answers_when_it_can(
     database = client.application.extensions["cds_parts"].records.database
     with database.read() as connection:
         assert len(connection.execute(select(audit)).all()) == 1
+
+
+@pytest.mark.parametrize("required", [False, True])
+def test_a_fact_that_cannot_be_written_costs_the_trail_its_line_and_no_row(
+    service: Make, tmp_path: Path, pair: tuple[str, str], required: bool
+) -> None:
+    def check(facts: Facts) -> Answer:
+        finding = low_potassium.check(facts) if low_potassium.check else None
+        assert isinstance(finding, Finding)
+        fact = changed(finding.evidence[0].fact, value=None)
+        return changed(finding, evidence=(Evidence(fact),))
+
+    faulty = replace(low_potassium, id="faulty", check=check)
+    client = service(faulty, audit="full", audit_key=pair[1], audit_required=required)
+    cards = post(client, VIEW, body()).get_json()["cards"]
+    assert len(cards) == 2
+    assert len(_rows(client)) == 1
+    for card in cards:
+        shown = _show(tmp_path, card["uuid"], "--key", pair[0])
+        assert shown.exit_code == 0, shown.output
+        assert card["summary"] in shown.output
+
+
+def test_a_row_that_cannot_be_sealed_costs_no_other_row(tmp_path: Path) -> None:
+    database = open_database(f"sqlite:///{tmp_path}/sealing.db")
+    database.probe()
+    trail = Trail(database, lost=lambda _: None)
+    trail.add(_row(1)._replace(seal=lambda: bytes(1 // 0)))
+    trail.add(_row(2)._replace(seal=lambda: b"sealed", cards=("b",)))
+    with capture_logs() as logged:
+        trail.flush()
+    with database.read() as connection:
+        found = connection.execute(select(audit.c.record, audit.c.sealed)).all()
+    assert sorted(map(tuple, found)) == [("1", None), ("2", b"sealed")]
+    assert [entry["event"] for entry in logged] == ["audit_not_sealed"]
 
 
 @pytest.mark.parametrize("required", [False, True])

@@ -318,7 +318,10 @@ NEAR = (
         ({"check": lambda facts: facts.drafted("lithium")}, "reads lithium from medication"),
         ({"check": lambda facts: facts.record.medications}, "reads record itself instead of"),
         ({"check": lambda facts: facts.site.options["unit"]}, "reads the option unit of another"),
-        ({"check": lambda facts: facts.age, "needs": (FAR,)}, "reads age from patient, which its"),
+        (
+            {"check": lambda facts: facts.age, "needs": (FAR,)},
+            "reads age, which no need declares: demographics()",
+        ),
         ({"needs": NEAR}, "reads magnesium of the last 12 months, further back than its needs"),
         ({"check": lambda _facts: 1 / 0}, ": ZeroDivisionError: division by zero"),
     ],

@@ -14,6 +14,7 @@ from cds_service.core.times import days
 from cds_service.engine.declared import DeclaredFacts, UndeclaredError, undeclared
 from cds_service.engine.rule import (
     Answer,
+    CannotTell,
     DraftMedication,
     Evidence,
     Finding,
@@ -113,7 +114,7 @@ MEMBERS: dict[str, tuple[list[Read], list[Read]] | str] = {
     ),
     "series": (
         [lambda f: f.series.get("potassium"), lambda f: f.series["potassium"]],
-        [lambda f: f.series["magnesium"], lambda f: list(f.series.values())],
+        [lambda f: f.series["magnesium"], lambda f: "magnesium" in f.series],
     ),
     "availability": (
         [
@@ -262,6 +263,11 @@ def test_a_reviewing_rule_reads_problems_and_arrivals_on_behalf_of_others() -> N
         _ = seen.record.conditions
 
 
+def test_of_the_series_a_rule_sees_those_that_it_needs() -> None:
+    assert list(DeclaredFacts(CASE.facts(), LITTLE).series) == ["potassium"]
+    assert len(DeclaredFacts(CASE.facts(), NOTHING).series) == 0
+
+
 def test_declared_facts_equal_the_complete_facts() -> None:
     case = given().has("cirrhosis").takes("quinine").result("potassium", "3.1 mmol/L")
     whole = case.facts()
@@ -319,6 +325,11 @@ def test_a_result_that_is_cited_lies_within_what_is_declared(
     facts = given().result(analyte, "1.0 mmol/L", days_ago=days_ago).facts()
     result = facts.newest(analyte, Worse.LOW).result
     assert result is not None
-    finding = Finding(Indicator.INFO, "Fired", ("Advice.",), evidence=(Evidence(result),))
-    sentences = list(undeclared(LITTLE, finding, NOW.date()))
-    assert [f"cites {analyte} of " in sentence for sentence in sentences] == [True] * reported
+    cited = (Evidence(result),)
+    for answer in (
+        Finding(Indicator.INFO, "Fired", ("Advice.",), evidence=cited),
+        NotFired("nothing", cited),
+        CannotTell(("something",), evidence=cited),
+    ):
+        sentences = list(undeclared(LITTLE, answer, NOW.date()))
+        assert [f"cites {analyte} of " in sentence for sentence in sentences] == [True] * reported

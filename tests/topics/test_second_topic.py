@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from cds_service.commands.undeclared import undeclared_in
+from cds_service.core.facts import Kind
+from cds_service.core.times import days
 from cds_service.demo.fixtures import fixture_patients, offered_orders
+from cds_service.engine.rule import results
 from cds_service.errors import StartupError
 from tests.testing import fhir, programs
 
@@ -294,11 +301,61 @@ def test_its_own_setting_comes_from_the_environment_and_from_a_site(
     assert "CDS_SODIUM_UNIT: Input should be 'mmol' or 'meq'." in refused.stderr
 
 
+FAR = results("serum_sodium", days(30))
+UNDECLARED: dict[str, tuple[dict[str, Any], str]] = {
+    "a hazard": ({"check": lambda facts: facts.hazards("cirrhosis")}, "reads cirrhosis from"),
+    "a draft": ({"check": lambda facts: facts.drafted("quinine")}, "reads quinine from"),
+    "the drafts": ({"check": lambda facts: facts.drafts.orders, "needs": (FAR,)}, "the drafts, of"),
+    "the list": ({"check": lambda facts: facts.record.conditions}, "reads record itself"),
+    "the age": ({"check": lambda facts: facts.age}, "reads age, which no need declares"),
+    "the sex": (
+        {"check": lambda facts: facts.patient.sex},
+        "reads patient, which no need declares",
+    ),
+    "an arrival": (
+        {"check": lambda facts: facts.could_be_read(Kind.CONDITIONS)},
+        "reads what could be read from conditions",
+    ),
+    "problems": ({"check": lambda facts: facts.problems()}, "reads all problems"),
+    "another limit": (
+        {"check": lambda facts: facts.site.limits["potassium.low"]},
+        "uses the limit potassium.low",
+    ),
+    "an option of another topic": (
+        {"check": lambda facts: facts.site.options["cramps"]},
+        "reads the option cramps of another topic",
+    ),
+    "an older result": ({"needs": (results("serum_sodium", days(1)),)}, "of the last 30 days"),
+    "an order": ({"offers": ()}, "offers serum_sodium"),
+}
+
+
+@pytest.mark.parametrize("what", [None, *UNDECLARED])
+def test_its_rule_is_refused_what_it_does_not_declare(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str | None
+) -> None:
+    monkeypatch.syspath_prepend(str(HERE))
+    topic = importlib.import_module("hyponatraemia").TOPIC
+    scenario = tmp_path / "severe"
+    scenario.mkdir()
+    request = fhir.call("patient-view", {"results": SODIUM}, of="p")
+    (scenario / "request.json").write_text(json.dumps(request), encoding="utf-8")
+    expected = {"as_of": "2026-11-23T12:00:00+00:00", "cards": []}
+    (scenario / "expected.json").write_text(json.dumps(expected), encoding="utf-8")
+    changes, sentence = UNDECLARED[what] if what else ({}, "")
+
+    (service,) = topic.services
+    rule = replace(service.rules[0], **changes)
+    topic = replace(topic, services=(replace(service, rules=(rule,)),))
+    found = list(undeclared_in(topic, tmp_path))
+
+    assert [rule_id for rule_id, _ in found] == (["severe-hyponatraemia"] if what else [])
+    assert all(sentence in said for _, said in found)
+
+
 def test_a_contradiction_between_topics_refuses_the_start() -> None:
     sys.path.insert(0, str(HERE))
     try:
-        from dataclasses import replace
-
         import hyponatraemia
 
         from cds_service.core.knowledge import KnowledgeError

@@ -95,8 +95,8 @@ def limits(given: Mapping[str, Any] | None, _where: str) -> Limits:
     tier=Tier.ALWAYS,
     references=[_SOURCE.key],
     limits=[_LIMIT.key],
-    needs=[results("serum_sodium", MONTH), orders("serum_sodium")],
     offers=["serum_sodium"],
+    needs=[results("serum_sodium", MONTH), orders("serum_sodium")],
 )
 def severe_hyponatraemia(facts: Facts) -> Answer:
     """A sodium below the limit within 30 days fires."""
