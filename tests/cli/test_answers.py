@@ -12,6 +12,7 @@ import pytest
 from cds_service.answer import checking
 from cds_service.commands import terminal
 from tests.cli.conftest import Command, patient, request
+from tests.testing import fhir
 
 DAY = ("--as-of", "2026-11-23")
 
@@ -105,10 +106,7 @@ def test_explain_as_json_is_the_whole_trace(cds: Command) -> None:
 
 
 def bundle(*patients: str) -> dict[str, Any]:
-    entries = [
-        {"resource": {"resourceType": "Patient", "id": patient_id}} for patient_id in patients
-    ]
-    return {"resourceType": "Bundle", "entry": entries}
+    return fhir.collection(*map(fhir.patient, patients))
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from tests.fhir_reading.records import (
     medication,
     read,
 )
+from tests.testing import fhir
 
 CRAMPS = {"text": "Nocturnal leg cramps"}
 
@@ -323,16 +324,8 @@ def test_an_allergy_without_a_substance_is_a_problem_and_another_patients_is_ref
 
 
 def order(**more: object) -> dict:
-    fields: dict[str, object] = {
-        "resourceType": "ServiceRequest",
-        "id": "s1",
-        "status": "active",
-        "intent": "order",
-        "code": concept("2823-3"),
-        "subject": {"reference": "Patient/p1"},
-        "authoredOn": "2026-03-01T09:00:00Z",
-    }
-    return {key: value for key, value in (fields | more).items() if value is not None}
+    fields = {"id": "s1", "authoredOn": "2026-03-01T09:00:00Z"}
+    return fhir.order(None, (fhir.LOINC, "2823-3"), **fields | more)
 
 
 def test_an_active_order_covers_what_it_asks_for() -> None:

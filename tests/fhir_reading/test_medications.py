@@ -24,6 +24,7 @@ from tests.fhir_reading.records import (
     reader,
     signing,
 )
+from tests.testing import fhir
 
 QUININE = {"coding": [{"system": RXNORM, "code": "312762"}], "text": "Quinine 130 MG Oral Tablet"}
 
@@ -66,8 +67,7 @@ def test_a_medication_without_a_known_status_does_not_count_and_is_reported(stat
 
 
 def statement(**more: object) -> dict:
-    more = {"resourceType": "MedicationStatement", "intent": None, "authoredOn": None} | more
-    return medication(**more)
+    return fhir.statement("Quinine Sulfate 324 MG Oral Capsule", **{"id": "m1"} | more)
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ from tests.population.export import (
     quinine,
     write,
 )
+from tests.testing import fhir
 
 
 def rows_of(work: Path, partition: int) -> list[Json]:
@@ -241,8 +242,7 @@ def test_files_that_look_like_data_and_are_not_read_are_counted(tmp_path: Path) 
 def test_an_indented_bundle_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
-    entries = [{"resource": resource} for resource in (patient(), encounter())]
-    bundle = {"resourceType": "Bundle", "type": "collection", "entry": entries}
+    bundle = fhir.collection(patient(), encounter())
     (folder / "p.json").write_text(json.dumps(bundle, indent=2), encoding="utf-8-sig")
 
     summary = outcome(folder, tmp_path / "out")

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
+from tests.testing import fhir
+
 Resource = dict[str, Any]
 
 _DATED = ("effectiveDateTime", "effectiveInstant", "authoredOn", "recordedDate")
@@ -72,11 +74,9 @@ def _answer(query: str, stored: list[Resource]) -> Any:
     if parameters.get("_sort") == "-date":
         found.sort(key=date_of, reverse=True)
     limit = int(parameters.get("_count", len(found)))
-    bundle: Resource = {"resourceType": "Bundle", "type": "searchset", "total": len(found)}
-    if len(found) > limit:
-        bundle["link"] = [{"relation": "next", "url": "https://ehr.example/fhir?page=2"}]
-    bundle["entry"] = [{"resource": resource} for resource in found[:limit]]
-    return bundle
+    following = [{"relation": "next", "url": "https://ehr.example/fhir?page=2"}]
+    link = following if len(found) > limit else None
+    return fhir.searchset(*found[:limit], total=len(found), link=link)
 
 
 def _matches(resource: Resource, parameters: Mapping[str, str]) -> bool:

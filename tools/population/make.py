@@ -4,6 +4,9 @@
 
 The same seed gives the same bytes. None of it is a real person; rates are chosen so that each
 kind of gap occurs, not to match those of a hospital.
+
+It builds its own FHIR JSON: tools do not import the builder of the tests (`tests/testing/fhir.py`),
+and resources are written here as exports have them, by the million.
 """
 
 from __future__ import annotations
