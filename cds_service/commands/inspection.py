@@ -91,9 +91,9 @@ def inspect(host: str, today: date) -> Inspection:
                 ]
             except (KnowledgeError, CodeError) as error:  # a file of the topic cannot be read
                 lacks.append(f"topic {key}: {error}.")
-    if not lacks:
-        served = [installed[key].topic for key in settings.topics or installed if key in installed]
-        lacks = [f"{contradiction}." for contradiction in contradictions(served)]
+    lacks += _contradictions(
+        [installed[key].topic for key in settings.topics or installed if key in installed]
+    )
     faults += lacks
     topics: list[Topic] = []
     refused: list[str] = []
@@ -115,6 +115,14 @@ def inspect(host: str, today: date) -> Inspection:
     _note_fault(lambda: make_parts(rest, topics), faults)
     rules = len({rule.id for topic in topics for rule in topic.rules})
     return Inspection(tuple(dict.fromkeys(faults)), rules, sites, len(listed))
+
+
+def _contradictions(topics: Sequence[Topic]) -> list[str]:
+    """What topics that are served together contradict; nothing where a file cannot be read."""
+    try:
+        return [f"{contradiction}." for contradiction in contradictions(topics)]
+    except (KnowledgeError, CodeError):
+        return []  # named with what its topic lacks
 
 
 def _note_fault(check: Callable[[], object], faults: list[str]) -> None:

@@ -9,6 +9,8 @@ from msgspec import Struct
 
 from cds_service.engine.topic import Topic
 
+_FIX = "make them equal, or use another key"
+
 Entries = Mapping[str, object]
 
 _SHARED: Mapping[str, Callable[[Topic], Entries]] = {
@@ -47,7 +49,7 @@ def contradictions(topics: Sequence[Topic]) -> Iterator[str]:
                 if different:
                     yield (
                         f"topic {topic.key}: {kind} {key} contradicts that of {first}: "
-                        f"{', '.join(different)}"
+                        f"{', '.join(different)}; {_FIX}"
                     )
     owners: dict[str, Topic] = {}
     for topic in topics:
@@ -59,7 +61,7 @@ def contradictions(topics: Sequence[Topic]) -> Iterator[str]:
                     if not _same(known_reading[name], own[name]):
                         yield (
                             f"topic {topic.key}: analyte {key}: {name} differ from those of "
-                            f"{owner.key}"
+                            f"{owner.key}; {_FIX}"
                         )
 
 

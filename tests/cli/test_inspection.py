@@ -428,8 +428,13 @@ def test_every_contradiction_between_topics_is_reported(
     for key in ("article", "judgement"):
         references[key] = replace(references[key], label="Another label")
     services = tuple(replace(service, id=f"other-{service.id}") for service in TOPIC.services)
+    first, *rules = services[0].rules
+    flawed = replace(services[0], rules=(replace(first, title=""), *rules))
     other = replace(
-        TOPIC, key="other", services=services, knowledge=replace(known, references=references)
+        TOPIC,
+        key="other",
+        services=(flawed, *services[1:]),  # what is wrong elsewhere hides no contradiction
+        knowledge=replace(known, references=references),
     )
     installed = {
         "leg-cramps": InstalledTopic(TOPIC, "hooks", ROOT / "none"),
@@ -439,9 +444,10 @@ def test_every_contradiction_between_topics_is_reported(
         monkeypatch.setattr(module, "installed_topics", lambda: installed)
     result = cds("check")
     assert result.status == 1
-    lines = [line for line in result.err.splitlines() if "also belongs to" not in line]
+    lines = [line for line in result.err.splitlines() if "contradicts" in line]
     assert lines == [
-        f"cds-service: topic other: reference {key} contradicts that of leg-cramps: label."
+        f"cds-service: topic other: reference {key} contradicts that of leg-cramps: label; make "
+        "them equal, or use another key."
         for key in ("article", "judgement")
     ]
     monkeypatch.setenv("CDS_TOPICS", "leg-cramps")

@@ -20,6 +20,7 @@ from cds_service.engine.knowledge_files import KnowledgeFolder
 from cds_service.engine.rule import Answer, NotFired, Tier, orders, results, rule
 from cds_service.engine.topic import Knowledge, Option, Service, Topic
 
+FIX = "; make them equal, or use another key"
 FILES = {
     "analytes.toml": """
 [total_calcium]
@@ -188,14 +189,14 @@ def test_a_difference_between_the_files_of_two_topics_is_refused(
 ) -> None:
     with pytest.raises(KnowledgeError) as refused:
         check_topics([topic_in(tmp_path, "a"), topic_in(tmp_path, "b", change)])
-    assert str(refused.value) == f"topic b: {message}"
+    assert str(refused.value) == f"topic b: {message}{FIX}"
 
 
 def test_other_codes_to_search_for_an_analyte_are_a_contradiction(tmp_path: Path) -> None:
     topics = [topic_in(tmp_path, "a"), topic_in(tmp_path, "b", codes=lambda _key: ())]
     assert list(contradictions(topics)) == [
         "topic b: analyte total_calcium: the codes by which it is searched for differ from those "
-        "of a"
+        f"of a{FIX}"
     ]
 
 
@@ -208,7 +209,7 @@ def test_other_computed_results_of_an_analyte_are_a_contradiction(
         topic_in(tmp_path, "b", computed=computed),
     ]
     assert list(contradictions(topics)) == [
-        "topic b: analyte total_calcium: the results computed for it differ from those of a"
+        f"topic b: analyte total_calcium: the results computed for it differ from those of a{FIX}"
     ]
 
 
@@ -218,7 +219,7 @@ def test_a_hook_that_two_topics_define_differently_is_a_contradiction(tmp_path: 
     hook = replace(PATIENT_VIEW, version="2.0")
     topics = [one, replace(other, services=(replace(service, hook=hook),))]
     assert list(contradictions(topics)) == [
-        "topic b: hook patient-view contradicts that of a: version"
+        f"topic b: hook patient-view contradicts that of a: version{FIX}"
     ]
 
 
@@ -236,9 +237,9 @@ def test_every_contradiction_is_listed(tmp_path: Path) -> None:
     assert list(contradictions([one, other, third])) == [
         "topic c: service a-patient-view also belongs to a",
         "topic c: rule a-rule also belongs to a",
-        "topic b: analyte total_calcium contradicts that of a: units",
-        "topic b: limit total_calcium.low contradicts that of a: meaning",
-        "topic b: option unit contradicts that of a: title",
+        f"topic b: analyte total_calcium contradicts that of a: units{FIX}",
+        f"topic b: limit total_calcium.low contradicts that of a: meaning{FIX}",
+        f"topic b: option unit contradicts that of a: title{FIX}",
     ]
 
 

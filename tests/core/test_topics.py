@@ -74,7 +74,8 @@ def other(**services: object) -> Topic:
         ),
         pytest.param(
             [TOPIC, replace(other(), options=(replace(OPTION, title="Another title"),))],
-            "topic another: option cramps contradicts that of leg-cramps: title",
+            "topic another: option cramps contradicts that of leg-cramps: title; make them equal, "
+            "or use another key",
             id="an option of which two topics say different things",
         ),
     ],
