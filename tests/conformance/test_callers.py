@@ -82,7 +82,7 @@ def test_a_wrong_token_is_401(service: Make, tmp_path: Path, changes: dict[str, 
 
 
 def test_alg_none_is_401(service: Make, tmp_path: Path) -> None:
-    """SHALL NOT (JWT Signing Algorithm; A7): `none` is no signature."""
+    """SHALL NOT (JWT Signing Algorithm; A7): a token with `none` is not signed."""
     ehr = Client(tmp_path)
     head, claims, _ = ehr.token(VIEW, alg="none", key="").split(".")
     client = service(**ehr.settings)

@@ -26,7 +26,7 @@ esac
 class Gate:
     """The real script in an empty copy, with stand-ins for make and apt-get.
 
-    Where root runs it, ``runuser`` stands in too, and no PostgreSQL is started.
+    Where root runs it, ``runuser`` is replaced too, and no PostgreSQL is started.
     """
 
     def __init__(self, folder: Path) -> None:

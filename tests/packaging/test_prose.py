@@ -36,6 +36,7 @@ def faults_in() -> Callable[[Path], list[str]]:
         ("page.py", "x = 1\n# Mend the file.\n", "page.py:2: 'Mend'"),
         ("page.py", '"""A text.\n\nThe key stands twice.\n"""\n', "page.py:3: 'stands twice'"),
         ("page.py", 'x = f"with these kidneys {1}"\n', "in renal impairment"),
+        ("page.md", "A target\nis no result.\n", "page.md:2: 'is no result'"),
         ("page.py", 'x = ("what speaks "\n  "against it")\n', "contraindications"),
         ("page.py", 'x = "The color of it"\n', "'color'"),
         ("page.py", 'x = f"Organize {1} visits"\n', "'Organize'"),

@@ -217,7 +217,7 @@ def test_a_service_of_the_second_topic_alone_says_nothing_of_the_first(installed
         installed, "/", "/report", "/openapi.json", "/cds-services", topics="hyponatraemia"
     )
     for page in pages:
-        # The addresses of schemas bear the name of the package.
+        # The addresses of schemas have the name of the package.
         assert "cramp" not in page.replace("leg-cramps-cds.example", "").casefold()
         assert "quinine" not in page
     listed = printed(installed, "rules", CDS_TOPICS="hyponatraemia")
