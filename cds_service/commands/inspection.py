@@ -118,10 +118,10 @@ def inspect(host: str, today: date) -> Inspection:
 
 
 def _contradictions(topics: Sequence[Topic]) -> list[str]:
-    """What topics that are served together contradict; nothing where a file cannot be read."""
+    """What topics that are served together contradict; nothing where that cannot be checked."""
     try:
         return [f"{contradiction}." for contradiction in contradictions(topics)]
-    except (KnowledgeError, CodeError):
+    except Exception:
         return []  # named with what its topic lacks
 
 

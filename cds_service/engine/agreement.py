@@ -51,16 +51,29 @@ def contradictions(topics: Sequence[Topic]) -> Iterator[str]:
                         f"topic {topic.key}: {kind} {key} contradicts that of {first}: "
                         f"{', '.join(different)}; {_FIX}"
                     )
+    yield from _read_differently(
+        "analyte", [(topic, topic.knowledge.analytes) for topic in topics], _reading
+    )
+    yield from _read_differently(
+        "order", [(topic, topic.knowledge.orderables) for topic in topics], _recognising
+    )
+
+
+def _read_differently(
+    kind: str,
+    entries: Sequence[tuple[Topic, Entries]],
+    reading: Callable[[Topic, str], Entries],
+) -> Iterator[str]:
     owners: dict[str, Topic] = {}
-    for topic in topics:
-        for key in topic.knowledge.analytes:
+    for topic, own in entries:
+        for key in own:
             owner = owners.setdefault(key, topic)
             if owner is not topic:
-                own, known_reading = _reading(topic, key), _reading(owner, key)
-                for name in own:
-                    if not _same(known_reading[name], own[name]):
+                known = reading(owner, key)
+                for name, value in reading(topic, key).items():
+                    if not _same(known[name], value):
                         yield (
-                            f"topic {topic.key}: analyte {key}: {name} differ from those of "
+                            f"topic {topic.key}: {kind} {key}: {name} differ from those of "
                             f"{owner.key}; {_FIX}"
                         )
 
@@ -85,6 +98,17 @@ def _reading(topic: Topic, analyte: str) -> Entries:
             knowledge.vocabularies.observations.rows_of(analyte)
         ),
         "the results computed for it": knowledge.computed.get(analyte),
+    }
+
+
+def _recognising(topic: Topic, key: str) -> Entries:
+    """How a topic recognises that an order is already made."""
+    lists, covers = topic.knowledge.vocabularies, topic.knowledge.orderables[key].covers
+    return {
+        "the code lists and names of what it covers": {
+            concept: (lists.orders.rows_of(concept), lists.medications.rows_of(concept))
+            for concept in covers
+        }
     }
 
 

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from cds_service.core.facts import Kind
 from cds_service.core.kinds import KINDS
-from cds_service.core.knowledge import Limit
+from cds_service.core.knowledge import KnowledgeError, Limit
 from cds_service.engine.flaw import (
     IN_PYTHON,
     Flaw,
@@ -26,6 +26,7 @@ from cds_service.engine.knowledge_flaws import knowledge_flaws
 from cds_service.engine.overrides import OVERRIDES
 from cds_service.engine.rule import Need, Rule
 from cds_service.engine.topic import Knowledge, Topic
+from cds_service.terminology.codes import CodeError
 
 _T = TypeVar("_T", bound=Hashable)
 
@@ -38,8 +39,24 @@ def flaws(topic: Topic, folder: str = "knowledge", today: date | None = None) ->
 
     Days after ``today`` are flaws. A start gives none: its clock may be wrong, and its time zone
     another than the author's.
-    Raises KnowledgeError or CodeError for a file that cannot be read.
+    Raises KnowledgeError or CodeError for a file that cannot be read, and KnowledgeError naming
+    file and line where the topic's own code fails.
     """
+    try:
+        yield from _flaws(topic, folder, today)
+    except (KnowledgeError, CodeError):
+        raise
+    except Exception as error:
+        at = error.__traceback__
+        while at is not None and at.tb_next is not None:
+            at = at.tb_next
+        place = f" ({at.tb_frame.f_code.co_filename}:{at.tb_lineno})" if at is not None else ""
+        raise KnowledgeError(
+            f"it cannot be checked: {type(error).__name__}: {error}{place}"
+        ) from error
+
+
+def _flaws(topic: Topic, folder: str, today: date | None) -> Iterator[Flaw]:
     if not _ID.fullmatch(topic.key):
         yield Flaw("", f"{topic.key!r} is not a valid key of a topic", _ID_FIX)
     if not topic.services:

@@ -339,6 +339,16 @@ def test_a_file_that_cannot_be_read_is_named_with_its_topic(error: Exception) ->
     assert start(topic(limits=limits)) == f"topic calcium: {error}"
 
 
+def test_code_of_a_topic_that_fails_is_named_by_file_and_line() -> None:
+    def codes(key: str) -> tuple[()]:
+        return {"gold": ()}[key]  # type: ignore[return-value]
+
+    for broken in (topic(codes=codes), topic(replace(sound, version=1))):
+        message = start(broken)
+        assert message.startswith("topic calcium: it cannot be checked: ")
+        assert message.rpartition(":")[2].removesuffix(")").isdigit()
+
+
 def test_a_day_in_the_future_does_not_refuse_the_start_because_its_clock_may_be_wrong() -> None:
     late = topic(replace(sound, changed="2026-11-29"), **limits_with(checked=date(2026, 11, 30)))
     check_topics([late])

@@ -200,6 +200,17 @@ def test_other_codes_to_search_for_an_analyte_are_a_contradiction(tmp_path: Path
     ]
 
 
+def test_an_order_that_is_recognised_differently_is_a_contradiction(tmp_path: Path) -> None:
+    one, other = topic_in(tmp_path, "a"), topic_in(tmp_path, "b")
+    lists = replace(other.knowledge.vocabularies, orders=one.knowledge.vocabularies.conditions)
+    topics = [one, replace(other, knowledge=replace(other.knowledge, vocabularies=lists))]
+    assert list(contradictions(topics)) == [
+        f"topic b: order {key}: the code lists and names of what it covers differ from those of "
+        f"a{FIX}"
+        for key in ("referral", "total_calcium")
+    ]
+
+
 @pytest.mark.parametrize("computed", [{}, {"total_calcium": other_calcium}])
 def test_other_computed_results_of_an_analyte_are_a_contradiction(
     tmp_path: Path, computed: dict[str, Any]
