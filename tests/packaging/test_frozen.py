@@ -88,8 +88,7 @@ def fields_of(record: type[Any]) -> tuple[str, ...]:
 def made(record: type[Any]) -> Any:
     """A record whose fields are empty, or have no value yet."""
     if issubclass(record, msgspec.Struct):
-        fields = msgspec.structs.fields(record)
-        return record(**{field.name: None for field in fields})
+        return record(**dict.fromkeys(record.__struct_fields__))
     if issubclass(record, BaseModel):
         return record.model_construct()
     return object.__new__(record)
