@@ -389,11 +389,12 @@ def test_the_fast_types_accept_nothing_that_the_schemas_refuse() -> None:
 
 
 _FIRST_CALLS = """
-import os, sys, threading
+import contextlib, os, sys, threading
 from datetime import UTC, datetime
 from cds_service.calls.envelope import read_envelope
 from cds_service.engine.hook import HOOKS
 from cds_service.engine.topic import Service
+from cds_service.errors import BadRequest
 
 sys.setswitchinterval(1e-6)
 call = '{"hook":"%s","hookInstance":"x","context":{"userId":"Practitioner/1","patientId":"p1",'
@@ -406,7 +407,8 @@ def worker():
     def first(body, hook):
         service = Service("any-service", hook, "", "", ())
         ready.wait()
-        read_envelope(body, service, datetime.now(UTC))
+        with contextlib.suppress(BadRequest):  # another hook may want another context
+            read_envelope(body, service, datetime.now(UTC))
 
     threads = [threading.Thread(target=first, args=each) for each in calls]
     for act in (threading.Thread.start, threading.Thread.join):

@@ -161,7 +161,7 @@ def test_every_word_of_the_templates_is_taken() -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ((), "--hook: --hook is missing. Use one of patient-view, order-select, order-sign."),
+        ((), f"--hook: --hook is missing. Use one of {', '.join(HOOKS)}."),
         (SODIUM[:2], "--analyte: --analyte is missing. Use one of magnesium, potassium, "),
         (SODIUM[:4], "--orders: --orders is missing. Use one of magnesium, potassium, "),
         (("--hook", "nurse-view"), "no hook is called nurse-view. Use one of patient-view, "),

@@ -53,9 +53,10 @@ def test_every_service_says_which_specification_and_hook_it_implements(
     version, client = any_version
     services = client.get("/cds-services").get_json()["services"]
 
-    assert {(service["version"], service["hookVersion"]) for service in services} == {
-        (version, "1.0")
-    }
+    assert {service["version"] for service in services} == {version}
+    assert [(service["hook"], service["hookVersion"]) for service in services] == [
+        (service["hook"], black_box.HOOK_VERSIONS[service["hook"]]) for service in services
+    ]
 
 
 def test_windows_are_requested_only_if_the_setting_is_on(service: Service) -> None:

@@ -362,14 +362,10 @@ def test_a_day_in_the_future_does_not_refuse_the_start_because_its_clock_may_be_
 
 
 def test_a_hook_without_a_schema_refuses_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    service = replace(
-        SERVICE, hook=replace(PATIENT_VIEW, name="order-dispatch", schema="order-dispatch")
-    )
+    service = replace(SERVICE, hook=replace(PATIENT_VIEW, name="tea-break", schema="tea-break"))
     changed = replace(topic(), services=(service,))
     monkeypatch.setattr(topics, "_installed", lambda: {changed.key: changed})
-    with pytest.raises(
-        StartupError, match="hook order-dispatch: no JSON Schema of its context is "
-    ):
+    with pytest.raises(StartupError, match="hook tea-break: no JSON Schema of its context is "):
         topics.chosen_topics(Settings())
 
 

@@ -14,6 +14,7 @@ from werkzeug.test import TestResponse
 
 from cds_service.feedback.card_ids import RuleVersion
 from cds_service.feedback.report import report
+from hooks import TOPIC
 from tests.scenarios.conftest import Service
 from tests.scenarios.golden import FOLDERS, Scenario, rules, scenario
 from tests.scenarios.running import Running
@@ -86,11 +87,10 @@ def test_discovery_lists_services_of_different_ids(client: FlaskClient) -> None:
     assert answer.status_code == 200
     assert answer.headers["Access-Control-Allow-Origin"] in (ORIGIN, "*")
     listed = answer.get_json()["services"]
-    assert {service["id"]: service["hook"] for service in listed} == {
-        "leg-cramps-patient-view": "patient-view",
-        "leg-cramps-order-select": "order-select",
-        "leg-cramps-order-sign": "order-sign",
-    }
+    hooks = {service["id"]: service["hook"] for service in listed}
+    assert hooks == {service.id: service.hook.name for service in TOPIC.services}
+    for hook in ("patient-view", "order-select", "order-sign"):
+        assert hooks[f"leg-cramps-{hook}"] == hook
     for service in listed:
         for template in service["prefetch"].values():
             names = [pair.split("=")[0] for pair in template.partition("?")[2].split("&")]
