@@ -9,11 +9,18 @@ from __future__ import annotations
 
 import asyncio
 import faulthandler
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-HEALTH = ([("/healthz", str(Path(__file__).with_name("healthz.json").resolve()))], None,
-          "0, no-store")  # fmt: skip
-"""Granian's static files: paths with their files, no folder index, and the maximum age."""
+HEALTH: Mapping[str, Any] = {
+    "static_path_route": ["/healthz"],
+    "static_path_mount": [Path(__file__).with_name("healthz.json")],
+    "static_path_expires": "0, no-store",
+}
+"""Granian's options for static files: addresses, their files, and what follows ``max-age=``. It
+takes a file as well as a folder, and text as well as seconds, though it says so nowhere.
+"""
 HUNG_S = 60.0
 """A worker ends when its event loop has not run for this many seconds."""
 _BEATS = 12

@@ -164,6 +164,7 @@ def serve(
             respawn_failed_workers=True,
             respawn_interval=0.1,
             workers_kill_timeout=GRACE_S,
+            **HEALTH,
             log_dictconfig={
                 "formatters": {},
                 "handlers": {},
@@ -285,12 +286,13 @@ class _Server(MPServer):
     """Granian with more tolerance for dying workers, and a clean end.
 
     By itself it gives up when a worker dies twice within seconds, and ends with status 1
-    when the whole process group gets a signal.
+    when the whole process group gets a signal. It has no options for either, so that three names
+    of its own are used here, which it may change: `_respawn_workers`, `respawned_wrks` and
+    `interrupt_signal` (docs/explanation/architecture.md, "The server").
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.static_path = HEALTH  # type: ignore[assignment]  # annotated by its default
         self._crashes: deque[float] = deque(maxlen=_CRASHES)
 
     def _respawn_workers(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+from inspect import signature
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -10,6 +13,7 @@ from granian.constants import Interfaces
 from granian.server import MPServer
 
 from cds_service.serving import server
+from cds_service.serving.liveness import HEALTH
 
 
 @pytest.fixture
@@ -50,6 +54,24 @@ def test_workers_that_crash_are_replaced_until_twenty_crash_within_a_minute(
         unstarted.respawned_wrks = {0: clock[0]}  # which tells granian that it has just crashed
         unstarted._respawn_workers([0], None, None)
     assert (unstarted.respawned_wrks == {}) is patient
+
+
+def test_granian_has_what_is_used_without_being_an_option(unstarted: server._Server) -> None:
+    assert unstarted.respawned_wrks == {} and unstarted.interrupt_signal is False
+    parameters = list(signature(MPServer._respawn_workers).parameters)
+    assert parameters == ["self", "workers", "spawn_target", "target_loader", "delay"]
+    decisions = MPServer._serve_loop.__code__.co_names
+    assert {"respawned_wrks", "_respawn_workers", "interrupt_signal"} <= set(decisions)
+    assert "interrupt_children" in MPServer.shutdown.__code__.co_names
+    assert "interrupt_signal" in MPServer.signal_handler_interrupt.__code__.co_names
+
+
+def test_granian_serves_the_file_of_health_without_a_folder() -> None:
+    healthy = server._Server(target="cds_service", interface=Interfaces.RSGI, **HEALTH)
+    assert healthy.static_path is not None
+    [(address, file)], folder_index, age = healthy.static_path
+    assert (address, folder_index, age) == ("/healthz", None, "0, no-store")
+    assert json.loads(Path(file).read_bytes()) == {"status": "ok"}
 
 
 @pytest.mark.parametrize("stopped", [True, False])
