@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from structlog.testing import capture_logs
 
 from cds_service.commands.scenarios import answered_scenarios
-from cds_service.engine.declared import UndeclaredError, scope, undeclared
+from cds_service.engine.declared import scope, undeclared
+from cds_service.engine.guarded import UndeclaredError
 from cds_service.engine.run import Engine
 
 if TYPE_CHECKING:

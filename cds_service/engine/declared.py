@@ -6,20 +6,26 @@ of that would cover a read that no need names, so the tests evaluate every rule 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Never
+from typing import TYPE_CHECKING
 
 from cds_service.core.facts import Kind, Result
 from cds_service.core.kinds import KINDS
-from cds_service.core.knowledge import KnowledgeError, Limit, Limits
 from cds_service.core.patient import Facts
 from cds_service.core.record import Drafts
+from cds_service.engine.guarded import (
+    GuardedDrafts,
+    GuardedLimits,
+    GuardedOptions,
+    GuardedSeries,
+    ProblemsOnly,
+    UndeclaredError,
+)
 from cds_service.engine.rule import DraftMedication, Finding, OrderTest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from datetime import date
 
     from cds_service.core.facts import (
@@ -32,13 +38,9 @@ if TYPE_CHECKING:
         Reason,
     )
     from cds_service.core.medications import Medication
-    from cds_service.core.series import Newest, Series, Worse
+    from cds_service.core.series import Newest, Worse
     from cds_service.core.times import Window
     from cds_service.engine.rule import Answer, Need, Rule
-
-
-class UndeclaredError(KnowledgeError):
-    """A rule read, used or offered something that its declaration does not name."""
 
 
 _READ_WITH = {spec.fetched_with: kind for kind, spec in KINDS.items() if spec.fetched_with}
@@ -67,13 +69,18 @@ class DeclaredFacts(Facts):
             for kind in Kind
         }
         self.memory = {}  # facts derived for another rule would hide what this one reads
-        self.limits = _Limits(facts.limits, rule)
-        self.series = _Series(facts.series, self)
+        self.limits = GuardedLimits(facts.limits, rule)
+        self.series = GuardedSeries(
+            facts.series,
+            self._named_by[Kind.RESULTS],
+            partial(self._may, Kind.RESULTS),
+            self._earliest,
+        )
         known = facts.site.options
         self.site = replace(
             facts.site,
             limits=self.limits,
-            options=known if options is None else _Options(known, options, rule),
+            options=known if options is None else GuardedOptions(known, options, rule),
         )
 
     if not TYPE_CHECKING:  # for a type checker they are those of Facts
@@ -89,22 +96,16 @@ class DeclaredFacts(Facts):
             if name == "drafts":
                 return self._drafts()
             if name == "record" and self._rule.review is not None:
-                return _Problems(whole.record.problems)
+                return ProblemsOnly(whole.record.problems)
             raise self._undeclared(f"reads {name} itself instead of asking the facts")
 
-    def _drafts(self) -> Drafts:
+    def _drafts(self) -> Drafts | GuardedDrafts:
         """Those of a class or kind that the rule judges or needs; all, for a reviewing rule."""
         rule, whole = self._rule, self._whole.drafts
         if rule.review is not None:
             return whole
         classes = rule.judges | self._named_by[Kind.MEDICATIONS]
-        covers = rule.judges | self._named_by[Kind.ORDERS]
-        if not classes and not covers:
-            raise self._undeclared("reads the drafts, of which it judges and needs none")
-        return Drafts(
-            tuple(draft for draft in whole.medications if not classes.isdisjoint(draft.classes)),
-            tuple(draft for draft in whole.orders if not covers.isdisjoint(draft.covers)),
-        )
+        return GuardedDrafts(whole, classes, rule.judges | self._named_by[Kind.ORDERS], rule)
 
     def _undeclared(self, what: str) -> UndeclaredError:
         return UndeclaredError(f"rule {self._rule.id} {what}")
@@ -134,13 +135,20 @@ class DeclaredFacts(Facts):
         if self._rule.review is not None:
             return
         self._may(Kind.RESULTS, name)
-        start = window.start(self.today)
-        needs = [need for need in self._rule.needs if need.kind is Kind.RESULTS]
-        declared = [need.within for need in needs if name in _names(need)]
-        if not any(within is None or within.start(self.today) <= start for within in declared):
+        earliest = self._earliest(name)
+        if earliest is not None and window.start(self.today) < earliest:
             raise self._undeclared(
                 f"reads {name} of the last {window}, further back than its needs say"
             )
+
+    def _earliest(self, name: str) -> date | None:
+        """The first day of results that a need reaches back to; None for any."""
+        if self._rule.review is not None:
+            return None
+        needs = [need for need in self._rule.needs if need.kind is Kind.RESULTS]
+        windows = [need.within for need in needs if name in _names(need)]
+        starts = [window.start(self.today) for window in windows if window is not None]
+        return min(starts) if starts and len(starts) == len(windows) else None
 
     # --- what arrived ----------------------------------------------------------------
 
@@ -221,72 +229,6 @@ class DeclaredFacts(Facts):
 def scope(options: Iterable[str]) -> Callable[[Facts, Rule], Facts]:
     """The scope of an `Engine` for the rules of a topic with these options."""
     return partial(DeclaredFacts, options=frozenset(options))
-
-
-class _Problems:
-    """A record that gives its problems and nothing else, for rules that review others."""
-
-    __slots__ = ("problems",)
-
-    def __init__(self, problems: Sequence[Problem]) -> None:
-        self.problems = problems
-
-    def __getattr__(self, name: str) -> Never:
-        raise UndeclaredError(
-            f"a reviewing rule reads {name} of the record instead of asking the facts"
-        )
-
-
-class _Options(Mapping[str, str]):
-    """The options of the rule's topic."""
-
-    def __init__(self, options: Mapping[str, str], names: Collection[str], rule: Rule) -> None:
-        self._options, self._names, self._rule = options, names, rule
-
-    def __getitem__(self, name: str) -> str:
-        if name not in self._names:
-            raise UndeclaredError(f"rule {self._rule.id} reads the option {name} of another topic")
-        return self._options[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return (name for name in self._options if name in self._names)
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
-
-
-class _Limits(Limits):
-    """The limits that the rule declares."""
-
-    def __init__(self, limits: Limits, rule: Rule) -> None:
-        super().__init__(dict(limits))
-        self._rule = rule
-
-    def __getitem__(self, key: str) -> Limit:
-        if key not in self._rule.limits:
-            raise UndeclaredError(
-                f"rule {self._rule.id} uses the limit {key}, which it does not declare"
-            )
-        return super().__getitem__(key)
-
-
-class _Series(Mapping[str, "Series"]):
-    """The results that the rule's needs name."""
-
-    def __init__(self, series: Mapping[str, Series], facts: DeclaredFacts) -> None:
-        self._series = series
-        self._facts = facts
-
-    def __getitem__(self, analyte: str) -> Series:
-        self._facts._may(Kind.RESULTS, analyte)
-        return self._series[analyte]
-
-    def __iter__(self) -> Iterator[str]:
-        named = self._facts._named_by[Kind.RESULTS]
-        return (analyte for analyte in self._series if analyte in named)
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
 
 
 def undeclared(rule: Rule, answer: Answer, today: date) -> Iterator[str]:

@@ -11,7 +11,8 @@ from cds_service.core.facts import Kind
 from cds_service.core.patient import Facts
 from cds_service.core.series import Worse
 from cds_service.core.times import days
-from cds_service.engine.declared import DeclaredFacts, UndeclaredError, undeclared
+from cds_service.engine.declared import DeclaredFacts, undeclared
+from cds_service.engine.guarded import UndeclaredError
 from cds_service.engine.rule import (
     Answer,
     CannotTell,
@@ -19,6 +20,7 @@ from cds_service.engine.rule import (
     Evidence,
     Finding,
     Indicator,
+    Need,
     NotFired,
     OrderTest,
     RemoveDraft,
@@ -253,6 +255,24 @@ def test_of_the_drafts_a_rule_sees_those_that_it_judges_or_needs() -> None:
     assert DeclaredFacts(whole, reviewing_rule).drafts == whole.drafts
 
 
+@pytest.mark.parametrize(
+    ("need", "seen", "refused"),
+    [
+        (orders("hemoglobin"), "selected_orders", "selected_medications"),
+        (orders("hemoglobin"), "orders", "medications"),
+        (medications("quinine"), "selected_medications", "selected_orders"),
+        (medications("quinine"), "medications", "orders"),
+    ],
+)
+def test_a_rule_sees_no_drafts_of_a_kind_that_it_neither_judges_nor_needs(
+    need: Need, seen: str, refused: str
+) -> None:
+    drafts = DeclaredFacts(CASE.facts(), replace(NOTHING, needs=(need,))).drafts
+    assert len(getattr(drafts, seen)) == 1
+    with pytest.raises(UndeclaredError, match=f"reads {refused} of the drafts"):
+        getattr(drafts, refused)
+
+
 def test_a_reviewing_rule_reads_problems_and_arrivals_on_behalf_of_others() -> None:
     whole = CASE.nameless(Kind.ALLERGIES).facts()
     seen = DeclaredFacts(whole, replace(NOTHING, review=lambda *_: NotFired("nothing")))
@@ -268,6 +288,19 @@ def test_of_the_series_a_rule_sees_those_that_it_needs() -> None:
     assert len(DeclaredFacts(CASE.facts(), NOTHING).series) == 0
 
 
+@pytest.mark.parametrize(("days_ago", "seen"), [(30, 2), (31, 1), (400, 1)])
+def test_a_series_goes_back_as_far_as_a_need(days_ago: int, seen: int) -> None:
+    case = (
+        given()
+        .result("potassium", "3.1 mmol/L")
+        .result("potassium", "3.2 mmol/L", days_ago=days_ago)
+    )
+    series = DeclaredFacts(case.facts(), LITTLE).series["potassium"]
+    assert len(list(series.finals())) == seen
+    assert len(series) == 2
+    assert series.newest(Worse.LOW) == case.facts().newest("potassium", Worse.LOW)
+
+
 def test_declared_facts_equal_the_complete_facts() -> None:
     case = given().has("cirrhosis").takes("quinine").result("potassium", "3.1 mmol/L")
     whole = case.facts()
@@ -278,7 +311,7 @@ def test_declared_facts_equal_the_complete_facts() -> None:
     assert seen.taking("quinine") == whole.taking("quinine")
     assert (seen.age, seen.minor, seen.patient) == (whole.age, whole.minor, whole.patient)
     assert seen.site.options == whole.site.options
-    assert dict(seen.series) == dict(whole.series)
+    assert list(seen.series) == list(whole.series)
     assert len(seen.limits) == len(whole.limits)
     assert len(seen.series) == len(whole.series)
 

@@ -301,11 +301,10 @@ def test_its_own_setting_comes_from_the_environment_and_from_a_site(
     assert "CDS_SODIUM_UNIT: Input should be 'mmol' or 'meq'." in refused.stderr
 
 
-FAR = results("serum_sodium", days(30))
 UNDECLARED: dict[str, tuple[dict[str, Any], str]] = {
     "a hazard": ({"check": lambda facts: facts.hazards("cirrhosis")}, "reads cirrhosis from"),
     "a draft": ({"check": lambda facts: facts.drafted("quinine")}, "reads quinine from"),
-    "the drafts": ({"check": lambda facts: facts.drafts.orders, "needs": (FAR,)}, "the drafts, of"),
+    "the drafts": ({"check": lambda facts: facts.drafts.medications}, "medications of the drafts"),
     "the list": ({"check": lambda facts: facts.record.conditions}, "reads record itself"),
     "the age": ({"check": lambda facts: facts.age}, "reads age, which no need declares"),
     "the sex": (
