@@ -3,9 +3,10 @@
     prose.py [FILE …]     (without files: all documents, programs, templates and card texts in git)
 
 Of Markdown, what is not code is read; of Python, comments, docstrings and other texts with a space;
-of TOML and JSON, such texts; of HTML, what is not in a tag. Of tests and tools, only comments and
-docstrings: their texts are records and orders as others write them. The words, and the checks of
-proselint that are left out, are in `words.toml`. Each fault is one line, `file:line: what`.
+of TOML, JSON and JavaScript, such texts; of HTML, what is not in a tag. Of tests and tools, only
+comments and docstrings: their texts are records and orders as others write them. The words, and
+the checks of proselint that are left out, are in `words.toml`. Each fault is one line,
+`file:line: what`.
 Status 1 if there is one.
 """
 
@@ -37,7 +38,14 @@ CHECKS = dict(
     sorted((DEFAULT["checks"] | WORDS["checks"]).items(), key=lambda one: -one[0].count("."))
 )
 READ = (
-    *("*.md", "*.py", "*.html", "docs/traceability.toml", "hooks/knowledge/*.toml"),
+    *(
+        "*.md",
+        "*.py",
+        "*.html",
+        "cds_service/demo/static/*.js",
+        "docs/traceability.toml",
+        "hooks/knowledge/*.toml",
+    ),
     *("fixtures/patients/index.json", "fixtures/patients/orders.json"),
 )
 # Stands for code within a sentence: not a word, so that no two of them are a word repeated.
@@ -86,11 +94,13 @@ def faults_in(path: Path) -> list[str]:
         shown = _by_line(messages)
         if path.parts[0] in ("tests", "tools", ".ci"):
             prose, shown = _by_line(notes), ""
-    elif path.suffix in (".toml", ".json"):
+    elif path.suffix in (".toml", ".json", ".js"):
         prose = shown = f" {CODE}\n".join(map(_data, text.splitlines()))
     else:
         indented = re.sub(r"(?m)(?<=\n\n)(?: {4}.*\n)+", _blank, text)
         prose = _markdown(indented) if path.suffix == ".md" else _html(text)
+        if path.suffix == ".html" and path.parts[0] != "docs":  # there: results of a run
+            shown = prose
     found = set()
     everywhere = CHECKS | {"everywhere": True}
     for part, checks in ((prose, everywhere), (shown, {"british": True})):
@@ -163,8 +173,8 @@ def _blank(found: re.Match[str]) -> str:
 
 def _data(line: str) -> str:
     """The texts of one line of TOML or JSON, and its comment."""
-    if line.lstrip().startswith("#"):
-        return line.lstrip("# ")
+    if line.lstrip().startswith(("#", "//", "/*", "*")):
+        return line.lstrip("#/* ")
     if QUOTED.search(line):
         return ""
     texts = re.findall(r'"((?:[^"\\]|\\.)*)"', line)

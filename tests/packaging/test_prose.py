@@ -44,6 +44,8 @@ def faults_in() -> Callable[[Path], list[str]]:
         ("page.py", 'x = "Ask a neighbor"\n', "'neighbor'"),
         ("page.toml", '[a]\nmeaning = "below it: hemoglobin"\n', "page.toml:2: 'hemoglobin'"),
         ("page.json", '{\n "reason": "for leg edema"\n}\n', "page.json:2: 'edema'"),
+        ("page.html", "<p>The color of it</p>\n", "page.html:1: 'color'"),
+        ("page.js", 'say("The list is away");\n', "page.js:1: 'is away'"),
         ("page.html", "<p>The list\nis away</p>\n", "page.html:2: 'is away'"),
     ],
 )
