@@ -1,11 +1,12 @@
-"""The fields of one entry of a knowledge file: which it must have, and its numbers."""
+"""The fields of one entry of a knowledge file: which it must have, their types and numbers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from functools import wraps
+from typing import Any, Protocol, TypeVar
 
 from cds_service.core.knowledge import KnowledgeError
 
@@ -74,3 +75,37 @@ def number_in(file: str, key: str, raw: object) -> Decimal:
     if not value.is_finite():
         raise KnowledgeError(f"{file}: {key}: {raw} must be a number above zero")
     return value
+
+
+class _Files(Protocol):
+    def text_of(self, name: str) -> str: ...
+
+
+_Self = TypeVar("_Self", bound=_Files)
+_Made = TypeVar("_Made")
+
+
+def names_line(make: Callable[[_Self], _Made]) -> Callable[[_Self], _Made]:
+    """Decorator that adds the line of the entry to a KnowledgeError about a file of the folder."""
+
+    @wraps(make)
+    def made(self: _Self) -> _Made:
+        try:
+            return make(self)
+        except KnowledgeError as error:
+            raise KnowledgeError(_with_line(str(error), self)) from None
+
+    return made
+
+
+def _with_line(message: str, files: _Files) -> str:
+    """The message "limits.toml: sodium.low: add unit" with the line where that entry begins."""
+    name, _, rest = message.partition(": ")
+    if not name.endswith(".toml") or "(line " in message:
+        return message
+    key = rest.partition(":")[0]
+    headers = {f"[{key}]", f'["{key}"]', f"['{key}']", f"[[{key}]]"}
+    for number, line in enumerate(files.text_of(name).splitlines(), 1):
+        if line.partition("#")[0].strip() in headers:
+            return f"{message} (line {number})"
+    return message

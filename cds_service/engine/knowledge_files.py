@@ -28,7 +28,7 @@ from typing import Any
 from cds_service.core.analytes import Analyte
 from cds_service.core.knowledge import KnowledgeError, Limit, Limits, Reference
 from cds_service.engine.analyte_blocks import analyte_of, check_block, codes_of, names_of
-from cds_service.engine.knowledge_entries import check_fields, number_in
+from cds_service.engine.knowledge_entries import check_fields, names_line, number_in
 from cds_service.engine.orderables import Orderable
 from cds_service.engine.topic import Vocabularies
 from cds_service.terminology.codelists import CodeList, Name, read_codes, read_names
@@ -69,12 +69,14 @@ class KnowledgeFolder:
         self.folder = folder
         self._ascending = ascending
 
-    def _toml(self, name: str) -> dict[str, dict[str, Any]]:
+    def text_of(self, name: str) -> str:
+        """The text of a file; empty where there is none."""
         file = self.folder.joinpath(name)
-        if not file.is_file():
-            return {}
+        return file.read_text(encoding="utf-8") if file.is_file() else ""
+
+    def _toml(self, name: str) -> dict[str, dict[str, Any]]:
         try:
-            content = tomllib.loads(file.read_text(encoding="utf-8"))
+            content = tomllib.loads(self.text_of(name))
         except tomllib.TOMLDecodeError as error:
             raise KnowledgeError(f"{name}: {error}") from None
         for key, entry in content.items():
@@ -83,6 +85,7 @@ class KnowledgeFolder:
         return content
 
     @cached_property
+    @names_line
     def _analyte_blocks(self) -> Mapping[str, dict[str, Any]]:
         blocks = self._toml("analytes.toml")
         for key, entry in blocks.items():
@@ -90,11 +93,13 @@ class KnowledgeFolder:
         return blocks
 
     @cached_property
+    @names_line
     def analytes(self) -> Mapping[str, Analyte]:
         """Every analyte by key, with all spellings of its units."""
         return {key: analyte_of(key, entry) for key, entry in self._analyte_blocks.items()}
 
     @cached_property
+    @names_line
     def references(self) -> Mapping[str, Reference]:
         """Every source by key."""
         file, entries = "references.toml", {}
@@ -111,6 +116,7 @@ class KnowledgeFolder:
         return entries
 
     @cached_property
+    @names_line
     def _own_limits(self) -> Mapping[str, Limit]:
         file, entries = "limits.toml", {}
         fields = {"value", "unit", "reference", "checked", "meaning"}
@@ -141,6 +147,7 @@ class KnowledgeFolder:
             raise KnowledgeError(f"{where}: {limit.key}: {limit} is not plausible")
 
     @cached_property
+    @names_line
     def orderables(self) -> Mapping[str, Orderable]:
         """Everything a card can offer, by key: the entries of orders.toml, and the test of each
         analyte that has an ``order``."""
@@ -178,6 +185,7 @@ class KnowledgeFolder:
     # --- vocabularies ----------------------------------------------------------------------------
 
     @cached_property
+    @names_line
     def vocabularies(self) -> Vocabularies:
         """The vocabulary for each kind of entry."""
         return Vocabularies(**{name: self.vocabulary(name) for name in _TEXT_USE})

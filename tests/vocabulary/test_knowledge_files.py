@@ -184,6 +184,44 @@ def test_a_field_of_the_wrong_type_is_refused_with_an_example(
     assert str(refused.value).startswith(f"{file}.toml: {message}")
 
 
+@pytest.mark.parametrize(
+    ("file", "text", "message"),
+    [
+        ("analytes", ZINC.replace("decimals = 1\n", ""), "zinc: add decimals (line 2)"),
+        (
+            "analytes",
+            ZINC.replace('by = "6.538"', "bye = 1"),
+            "zinc.unit: bye is not a field here; use by, least, name, note, plus, spellings, times "
+            "(line 10)",
+        ),
+        (
+            "analytes",
+            ZINC.replace('["zinc", "Serum zinc"]', '"zinc"'),
+            'zinc: write names like ["calcium", "ca"] (line 2)',
+        ),
+        ("limits", '\n["zinc.low"] # low\nvalue = "9"\n', "zinc.low: add "),
+        ("references", "# sources\n\n[x]\n", "x: add citation, kind, label (line 3)"),
+        ("orders", '[scan]\nlabel = "Scan"\n', "scan: add codes, covers (line 1)"),
+        ("orders", "[scan\n", "Expected ']' at the end of a table declaration (at line 1, "),
+    ],
+)
+def test_the_line_of_the_entry_is_named(tmp_path: Path, file: str, text: str, message: str) -> None:
+    known = folder(tmp_path, **{file: text})
+    with pytest.raises(KnowledgeError) as refused:
+        _ = known.analytes, known.limits(), known.references, known.vocabularies, known.orderables
+    assert str(refused.value).startswith(f"{file}.toml: {message}")
+    assert str(refused.value).count("line ") == 1
+
+
+def test_a_file_of_a_site_is_not_taken_for_one_of_the_topic(tmp_path: Path) -> None:
+    limit = '["zinc.low"]\nvalue = "9"\nunit = "umol/L"\nreference = "x"\n'
+    limit += 'checked = 2026-11-27\nmeaning = "low"\n'
+    known = folder(tmp_path, analytes=ZINC, limits=limit)
+    with pytest.raises(KnowledgeError) as refused:
+        known.limits({"zinc.low": {"value": "nine", "unit": "umol/L"}}, "limits.toml")
+    assert str(refused.value) == "limits.toml: zinc.low: nine is not a number"
+
+
 def test_only_tables_among_the_code_lists_are_read(tmp_path: Path) -> None:
     lists = tmp_path / "codelists" / "orders"
     lists.mkdir(parents=True)
