@@ -68,7 +68,8 @@ class CardWriter:
         common = self._common(rule, finding.reference)
         card: dict[str, Any] = {
             "uuid": card_id,
-            "summary": shortened(one_line(finding.summary), SUMMARY_LENGTH),
+            # A card without a summary is invalid, and a client may reject the whole answer.
+            "summary": shortened(one_line(finding.summary) or rule.title, SUMMARY_LENGTH),
             "detail": _detail(shown, common, lines or EvidenceLines(self.references)),
             "indicator": str(finding.indicator),
             "source": common.source,
@@ -77,7 +78,7 @@ class CardWriter:
             write = self._suggestions.write
             card["suggestions"] = [write(suggestion, call) for suggestion in finding.suggestions]
             card["selectionBehavior"] = "any"
-        card["overrideReasons"] = _override_reasons(finding.overrides)
+        card["overrideReasons"] = _override_reasons(tuple(finding.overrides))
         if common.links:
             card["links"] = common.links
         if about := orders_judged(finding):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from flask import Blueprint, Response, request
@@ -19,6 +20,7 @@ from cds_service.engine.rule import CannotTell
 from cds_service.engine.topic import Service
 from cds_service.errors import ServiceError
 from cds_service.feedback.shown import CANNOT_TELL, SHOWN, WOULD_SHOW
+from cds_service.ops import logs
 from cds_service.trust.callers import Caller
 
 if TYPE_CHECKING:
@@ -109,9 +111,21 @@ def _answer(parts: Parts, service: Service, environ: WSGIEnvironment) -> bytes:
     note(environ, instance=instance)
     answered, fetched = _answered(parts, envelope, caller, instance, environ)
     note(environ, cards=len(answered.cards), problems=len(answered.problems), fetched=fetched)
-    content = _encode({"cards": [card.body for card in answered.cards]})
+    content = _encoded({"cards": [card.body for card in answered.cards]})
     parts.metrics.call(str(service), perf_counter() - started)
     return content
+
+
+def _encoded(response: Mapping[str, Any]) -> bytes:
+    """The response as JSON, with a question mark for half a surrogate pair in a rule's own text.
+
+    The text of a call has none (`calls.strict_json` replaces them).
+    """
+    try:
+        return _encode(response)
+    except UnicodeEncodeError as error:
+        logs.ready(__name__).error("characters_replaced", **logs.described(error))
+        return json.dumps(response, ensure_ascii=False).encode("utf-8", "replace")
 
 
 def _answered(

@@ -139,6 +139,33 @@ def test_a_fact_that_cannot_be_read_costs_the_details_of_its_card(
     assert _failures(client) == 1
 
 
+INVALID: dict[str, tuple[dict[str, Any], str]] = {
+    "an empty summary": ({"summary": ""}, "A faulty rule"),
+    "a blank summary": ({"summary": " \n "}, "A faulty rule"),
+    "half a surrogate pair in the summary": ({"summary": "\ud800"}, "A faulty rule"),
+    "half a surrogate pair in the advice": ({"advice": ("5 \udfff mmol",)}, "Potassium is low"),
+    "half a surrogate pair in a heading": ({"sections": (("\ud800", "x"),)}, "Potassium is low"),
+    "half a pair in a reason": (
+        {"suggestions": (OrderTest("potassium", "\ud800"),)},
+        "Potassium is low",
+    ),
+    "an unknown reference": ({"reference": "no-such"}, "Potassium is low"),
+    "override reasons in a list": ({"overrides": ["action-completed"]}, "Potassium is low"),
+    "suggestions in a list": ({"suggestions": [OrderTest("potassium")]}, "Potassium is low"),
+}
+
+
+@pytest.mark.parametrize("what", INVALID)
+def test_a_text_that_no_card_may_have_leaves_the_answer_valid(service: Any, what: str) -> None:
+    changes, summary = INVALID[what]
+    client = service(_with(changes))
+    response = post(client, VIEW, body())
+    assert topics(response) == ["low-potassium", "faulty"]
+    assert flaws(response.get_json()) == []
+    assert _card(response)["summary"] == summary
+    assert (NOT_WRITTEN in _card(response)["detail"]) is (what == "an unknown reference")
+
+
 def test_a_trace_says_which_fact_could_not_be_written(tmp_path: Path) -> None:
     faulty = _with(lambda finding: {"evidence": (_fact(finding, value=None),)})
     parts = make_parts(
