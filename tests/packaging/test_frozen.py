@@ -33,12 +33,9 @@ MUTABLE = {
     "cds_service.sources.one_patient._Contents": "gathers the contents of a Bundle",
     "cds_service.sources.own_keys._Contents": "gathers what a value contains",
     "hooks.potassium_hazards.Hazards": "gathers the hazards of an order, drug by drug",
-    # A thousand of them are made for a large record; copies for each change would cost time.
+    # A thousand of them are decoded of a large record; copies for each change would cost time.
     "cds_service.fhir.values.peeks.Peek": (
         "a result that is read, to which its report, specimen or parent adds what holds for it"
-    ),
-    "cds_service.fhir.read.opening.Row": (
-        "the same with its meaning; its time is read once superseded versions are left out"
     ),
     # Computed on demand; a `cached_property` costs more on Python 3.11 (a lock).
     "cds_service.fhir.read.concepts.CodeableConcept": "reads its texts on demand and keeps them",

@@ -93,7 +93,9 @@ class Grouping:
         if counts and peek.valueQuantity is UNSET:
             inside = {analyte.key for row in rows for analyte in row.meaning.analytes}
             analytes = tuple(analyte for analyte in meaning.analytes if analyte.key not in inside)
-            parent.meaning = meaning = meaning.only(analytes)
+            meaning = meaning.only(analytes)
+            parent = replace(parent, meaning=meaning)
+            rows = [replace(row, parent=parent) for row in rows]
             counts = bool(analytes or meaning.panels or meaning.observed)
         if not rows and not counts:
             if meaning is UNREAD and peek.valueQuantity is not UNSET:
@@ -224,8 +226,7 @@ class Grouping:
             if other_specimen:
                 self._acceptance.other_specimen(row.peek, row.meaning, parent.where, parent.index)
             else:
-                row.parent = parent
-                yield row
+                yield row if row.parent is parent else replace(row, parent=parent)
 
     def _inside(self, peek: Peek, parent: Row, raw: Raw) -> Row | None:
         """The row of a result inside ``parent``; None if no rule reads it."""

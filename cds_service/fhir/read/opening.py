@@ -5,7 +5,7 @@ Sources: FHIR R4 Observation; clinical content, section 3 ("Reading data").
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 
 import msgspec
@@ -24,11 +24,9 @@ from cds_service.fhir.values.elements import UNREADABLE, items, part, readable, 
 from cds_service.fhir.values.moments import Moment, moment_at, read_when, zone_of
 from cds_service.fhir.values.peeks import Key, Meta, Missing, Peek, read_members
 
-_NEVER = datetime.min.replace(tzinfo=UTC)
 
-
-class Row(msgspec.Struct, eq=False, gc=False):
-    """A relevant Observation of this patient: where it was found, its peek, and its time.
+class Row(msgspec.Struct, frozen=True, eq=False, gc=False):
+    """A relevant Observation of this patient: where it was found, its peek, and its meaning.
 
     A result inside another (a component, or contained) has that one as its ``parent``, and its
     own undecoded JSON as ``inner``.
@@ -38,7 +36,6 @@ class Row(msgspec.Struct, eq=False, gc=False):
     meaning: Meaning
     where: ObservationPage | Entry
     index: int
-    when: datetime = _NEVER
     parent: Row | None = None
     inner: Raw | None = None
 
@@ -92,6 +89,13 @@ class Row(msgspec.Struct, eq=False, gc=False):
         return self.peek
 
 
+class DatedRow(msgspec.Struct, frozen=True, eq=False, gc=False):
+    """A row that counts, and its time."""
+
+    when: datetime
+    row: Row
+
+
 class Opener:
     """Makes a candidate from a row and reads its value, each only when a rule needs it.
 
@@ -105,9 +109,10 @@ class Opener:
         self.zone = zone_of(as_of)
         self.rows_used: dict[str, Row] = {}  # the rows behind facts, by reference
 
-    def candidate(self, analyte: Analyte, row: Row) -> Candidate:
+    def candidate(self, analyte: Analyte, dated: DatedRow) -> Candidate:
         """A dated row, not read yet."""
-        moment = moment_at(row.when, self.effective_time(row.peek), self.zone)
+        row = dated.row
+        moment = moment_at(dated.when, self.effective_time(row.peek), self.zone)
         answer = self._future if moment.after(self._as_of) else self._read
         read = partial(answer, row, analyte, moment)
         return Candidate(moment.when, moment.day, moment.day_only, read)

@@ -22,7 +22,7 @@ from cds_service.fhir.intake.recovery import recover
 from cds_service.fhir.read.acceptance import COUNTS, WITHDRAWN, Acceptance
 from cds_service.fhir.read.codebook import NOTHING, OTHER_SPECIMEN, TOO_MUCH, UNREAD, Codebook
 from cds_service.fhir.read.grouping import Grouping
-from cds_service.fhir.read.opening import Opener, Row, source_of
+from cds_service.fhir.read.opening import DatedRow, Opener, Row, source_of
 from cds_service.fhir.read.stated import StatedCondition
 from cds_service.fhir.read.subjects import Subjects
 from cds_service.fhir.read.superseding import current
@@ -55,7 +55,7 @@ class Results:
         self._rows: list[Row] = []
         self._acceptance = acceptance = Acceptance(intake, book, self._opener)
         self._grouping = Grouping(acceptance, intake, book, subjects, self._rows)
-        self._dated: defaultdict[str, list[Row]] = defaultdict(list)
+        self._dated: defaultdict[str, list[DatedRow]] = defaultdict(list)
         self._undated: dict[str, list[Problem]] = {}
         self._statements: dict[ObservedCondition, StatedCondition] = {}
         self.refused = acceptance.refused
@@ -190,8 +190,7 @@ class Results:
                     problem = opener.misdated("undated", reason, row, analyte)
                     self._undated.setdefault(analyte.key, []).append(problem)
                 else:
-                    row.when = when
-                    dated[analyte.key].append(row)
+                    dated[analyte.key].append(DatedRow(when, row))
 
     def _take_panel(self, row: Row, moment: Moment | None) -> None:
         if moment is not None and not moment.after(self._as_of) and _was_performed(row.peek):

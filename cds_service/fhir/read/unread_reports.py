@@ -11,7 +11,7 @@ from cds_service.fhir.intake.bundles import Intake
 from cds_service.fhir.intake.reports import conclusions, may_name_any, of_laboratory
 from cds_service.fhir.read.acceptance import Acceptance
 from cds_service.fhir.read.codebook import NOTHING, Codebook
-from cds_service.fhir.read.opening import Opener, Row
+from cds_service.fhir.read.opening import DatedRow, Opener, Row
 from cds_service.fhir.values.elements import items, readable, reference, text
 from cds_service.fhir.values.moments import read_when
 
@@ -27,7 +27,7 @@ class UnreadReports:
         intake: Intake,
         book: Codebook,
         opener: Opener,
-        dated: Mapping[str, Sequence[Row]],
+        dated: Mapping[str, Sequence[DatedRow]],
     ) -> None:
         self._acceptance = acceptance
         self._intake = intake
