@@ -23,7 +23,7 @@ NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 LOW = fhir.lab("2823-3", 2.3, "mmol/L", "2026-11-22T08:00:00Z", id="k")
 QUININE = fhir.prescription("Quinine sulfate 324 MG Oral Capsule", id="q")
 SPECIMEN = {"resourceType": "Specimen", "id": "s", "type": {"text": "Urine"}}
-MEDICATION = {"resourceType": "Medication", "id": "m", "code": {"text": "Quinine sulfate 324 MG"}}
+MEDICATION = fhir.product("Quinine sulfate 324 MG")
 TASK = {"resourceType": "Task", "id": "t"}
 
 AnswerTo = Callable[..., AnsweredCall]

@@ -73,8 +73,7 @@ WHOLE = {
     "a transaction whose references are addresses": bundle(
         {"fullUrl": ME, "resource": PATIENT},
         {"fullUrl": "urn:uuid:1", "resource": potassium(subject=ME)},
-        {"fullUrl": DRUG, "resource": {
-            "resourceType": "Medication", "id": "m", "code": {"text": "Quinine 324 mg capsule"}}},
+        {"fullUrl": DRUG, "resource": fhir.product("Quinine 324 mg capsule")},
         {"fullUrl": "urn:uuid:2", "resource": without(quinine(ME), "medicationCodeableConcept")
             | {"medicationReference": {"reference": DRUG}}},
         kind="transaction",
@@ -192,11 +191,7 @@ def test_a_medication_that_is_not_active_is_left_out(ask: Any, status: str) -> N
 
 
 def test_a_contained_medication_is_read(ask: Any) -> None:
-    medication = {
-        "resourceType": "Medication",
-        "id": "m",
-        "code": {"text": "Quinine 200 mg tablet"},
-    }
+    medication = fhir.product("Quinine 200 mg tablet")
     request = without(quinine(), "medicationCodeableConcept") | {
         "contained": [medication],
         "medicationReference": {"reference": "#m"},
@@ -404,7 +399,7 @@ def test_a_laboratory_report_in_a_document_is_reported(
     assert cards == (LOW | {"data-not-usable"} if reported else LOW)
 
 
-PRODUCT = {"resourceType": "Medication", "id": "m", "code": {"text": "Quinine 324 mg capsule"}}
+PRODUCT = fhir.product("Quinine 324 mg capsule")
 
 
 def pointing(kind: str, **more: Any) -> Json:

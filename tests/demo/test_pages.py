@@ -205,7 +205,7 @@ def test_the_medication_of_a_draft_comes_with_it_and_is_not_a_draft_itself(demo:
     address = "urn:uuid:6f1d4f0e-1111-4222-8333-bbbbbbbbbbbb"
     draft = {key: value for key, value in QUININE.items() if key != "medicationCodeableConcept"}
     content = bundle(draft | {"medicationReference": {"reference": address}})
-    product = {"resourceType": "Medication", "id": "m", "code": {"text": "Quinine 324 mg capsule"}}
+    product = fhir.product("Quinine 324 mg capsule")
     content["entry"].append({"fullUrl": address, "resource": product})
 
     answer = ask(demo(), pasted=json.dumps(content))

@@ -20,6 +20,7 @@ from tests.fhir_reading.records import (
     medication,
     reader,
 )
+from tests.testing import fhir
 
 UNLISTED = {"coding": [{"system": "https://codes.example/local", "code": "4711"}]}
 ABSENT = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
@@ -369,7 +370,7 @@ def test_medicines_named_in_other_resources_are_reported(key, resource) -> None:
         pointing("Composition", section=[{"entry": [{"reference": "Immunization/7"}]}]),
         pointing("RequestGroup", action=[{"title": "nothing"}]),
         {"resourceType": "Practitioner", "id": "p"},
-        {"resourceType": "Medication", "id": "p", "code": {"text": "Spironolactone"}},
+        fhir.product("Spironolactone", "p"),
         {"resourceType": "Provenance", "id": "p"},
     ],
     ids=str,

@@ -35,6 +35,7 @@ from tests.population.export import (
     subject,
     write,
 )
+from tests.testing import fhir
 from tests.testing.programs import Program, run_program
 from tests.testing.thorough import thorough
 
@@ -591,7 +592,7 @@ def test_a_sheet_shows_the_qualifiers_of_a_value(tmp_path: Path) -> None:
     dose = quinine(
         dosageInstruction=[{"text": "one at night"}],
         reasonCode=[{"text": "cramps"}],
-        contained=[{"resourceType": "Medication", "id": "c", "code": {"text": "Quinine"}}],
+        contained=[fhir.product("Quinine", "c")],
         medicationCodeableConcept=None,
         medicationReference={"reference": "#c"},
     )
@@ -676,7 +677,7 @@ def test_data_quality_is_ranked_by_what_a_correction_would_change(tmp_path: Path
 
 
 def test_a_sheet_shows_the_order_that_is_placed_and_drugs_by_name(tmp_path: Path) -> None:
-    drug = {"resourceType": "Medication", "id": "m1", "code": {"text": "quinine sulfate 300 MG"}}
+    drug = fhir.product("quinine sulfate 300 MG", "m1")
     request = {**quinine(), "medicationReference": {"reference": "Medication/m1"}}
     del request["medicationCodeableConcept"]
     earlier = {**request, "id": "before", "authoredOn": "2026-01-20T08:00:00Z", "status": "active"}

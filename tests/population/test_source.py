@@ -100,11 +100,7 @@ def test_the_newest_duplicate_counts(tmp_path: Path, reversed_order: bool) -> No
 
 
 def test_a_medication_in_another_file_is_found(tmp_path: Path) -> None:
-    drug = {
-        "resourceType": "Medication",
-        "id": "m1",
-        "code": {"text": "quinine sulfate 300 MG Oral Tablet"},
-    }
+    drug = fhir.product("quinine sulfate 300 MG Oral Tablet", "m1")
     request = {**quinine(), "medicationReference": {"reference": "Medication/m1"}}
     del request["medicationCodeableConcept"]
     lost = {**request, "id": "lost", "medicationReference": {"reference": "Medication/none"}}

@@ -15,6 +15,7 @@ import pytest
 
 from cds_service.errors import BadRequest
 from tests.population.export import cramps, encounter, outcome, patient, potassium, quinine, write
+from tests.testing import fhir
 from tools.population import make
 
 pa = pytest.importorskip("pyarrow")
@@ -49,7 +50,7 @@ def export(folder: Path) -> Path:
     make.write(folder, patients=300, seed=3, results=20)
     request = {**quinine(), "medicationReference": {"reference": "Medication/m1"}}
     del request["medicationCodeableConcept"]
-    drug = {"resourceType": "Medication", "id": "m1", "code": {"text": "quinine sulfate 300 MG"}}
+    drug = fhir.product("quinine sulfate 300 MG", "m1")
     write(folder, patient(), encounter(), cramps(), request, drug)
     # Of two with the same date, the one later in the export counts.
     inner = folder / "more one"

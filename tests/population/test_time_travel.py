@@ -21,6 +21,7 @@ from tests.population.export import (
     quinine,
     write,
 )
+from tests.testing import fhir
 
 
 def evaluated_export(tmp_path: Path, *resources: Json, **options: Any) -> Json:
@@ -294,11 +295,7 @@ def test_a_death_dated_by_the_year_is_a_caveat(tmp_path: Path) -> None:
     assert "deceased at an unknown time" in caveats(result)
 
 
-DRUG = {
-    "resourceType": "Medication",
-    "id": "d1",
-    "code": {"text": "quinine sulfate 300 MG Oral Tablet"},
-}
+DRUG = fhir.product("quinine sulfate 300 MG Oral Tablet", "d1")
 
 
 @pytest.mark.parametrize("more", [{}, {"status": "stopped", "statusChanged": "2026-03-01"}])

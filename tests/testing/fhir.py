@@ -122,6 +122,11 @@ def prescription(text: str | None, *codings: Coding, of: str = "p1", **more: Any
     return resource("MedicationRequest", elements, more)
 
 
+def product(text: str, name: str = "m", **more: Any) -> Json:
+    """A Medication, to which a prescription or statement can refer."""
+    return resource("Medication", {"id": name, "code": concept(text)}, more)
+
+
 def statement(text: str | None, *codings: Coding, of: str = "p1", **more: Any) -> Json:
     """A medication that the patient reports taking."""
     elements: Json = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.testing import fhir
 from tests.vignettes.builders import (
     AKI,
     ASCITES,
@@ -174,7 +175,7 @@ QUININES = [
     V("do not perform is not active", [med("quinine sulfate 324 MG Oral Capsule", doNotPerform=True)], "-quinine-active"),
     V("not taken is not active", [statement("Quinine", "not-taken")], "-quinine-active"),
     V("rule off", [QUININE], "-quinine-active", settings={"rules_off": ("quinine-active",)}),
-    V("quinine in a contained medication", [med(None, contained=[{"resourceType": "Medication", "id": "x", "code": {"text": "Quinine sulfate"}}], medicationReference={"reference": "#x"})], "quinine-active"),
+    V("quinine in a contained medication", [med(None, contained=[fhir.product("Quinine sulfate", "x")], medicationReference={"reference": "#x"})], "quinine-active"),
 ]  # fmt: skip
 
 TAKES = med(OXIDE)
