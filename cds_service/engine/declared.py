@@ -6,9 +6,9 @@ of that would cover a read that no need names, so the tests evaluate every rule 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from cds_service.core.facts import Kind, Result
@@ -64,10 +64,7 @@ class DeclaredFacts(Facts):
     def __init__(self, facts: Facts, rule: Rule, options: Collection[str] | None = None) -> None:
         self._whole = facts
         self._rule = rule
-        self._named_by: dict[Kind, frozenset[str]] = {
-            kind: frozenset().union(*(_names(need) for need in rule.needs if need.kind is kind))
-            for kind in Kind
-        }
+        self._named_by = _named_by(rule)
         self.memory = {}  # facts derived for another rule would hide what this one reads
         self.limits = GuardedLimits(facts.limits, rule)
         self.series = GuardedSeries(
@@ -263,6 +260,15 @@ def _reaches(rule: Rule, result: Result, today: date) -> bool:
         for need in rule.needs
         if need.analyte == result.analyte.key
     )
+
+
+@cache
+def _named_by(rule: Rule) -> Mapping[Kind, frozenset[str]]:
+    """What the needs of a rule name, by kind."""
+    return {
+        kind: frozenset().union(*(_names(need) for need in rule.needs if need.kind is kind))
+        for kind in Kind
+    }
 
 
 def _names(need: Need) -> frozenset[str]:

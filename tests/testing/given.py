@@ -12,6 +12,8 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from functools import cache
+from typing import TYPE_CHECKING
 
 from cds_service.core.facts import (
     Allergy,
@@ -35,6 +37,9 @@ from cds_service.core.record import Drafts, Patient, Record
 from cds_service.core.series import Candidate, Series
 from cds_service.engine.hook import Hook
 from cds_service.engine.rule import Answer, CannotTell, Finding, NotFired, Outcome, Rule
+
+if TYPE_CHECKING:
+    from cds_service.engine.run import Engine
 
 
 class Service(StrEnum):
@@ -320,7 +325,7 @@ class Given:
         """One rule's answer, through the engine."""
         outcomes = {
             outcome.rule.id: outcome.answer
-            for each_service in ([service] if service else list(Service))
+            for each_service in ([service] if service else _services_of(rule_id))
             for outcome in self.outcomes(each_service)
             if outcome.rule.id == rule_id
         }
@@ -328,17 +333,9 @@ class Given:
 
     def outcomes(self, service: Service) -> list[Outcome]:
         """Every rule's answer for one service."""
-        from cds_service.engine.declared import scope, undeclared
-        from cds_service.engine.run import Engine
-        from hooks import TOPIC
-        from hooks.cramps import documented
+        from cds_service.engine.declared import undeclared
 
-        answers = Engine(
-            rules_by_service(),
-            documented,
-            scope=scope(option.name for option in TOPIC.options),
-            complaint_is="leg cramps are",
-        ).ask(service, self.facts())
+        answers = _engine().ask(service, self.facts())
         undeclared_lines = [
             line
             for outcome in answers
@@ -346,6 +343,30 @@ class Given:
         ]
         assert not undeclared_lines, undeclared_lines
         return answers
+
+
+@cache
+def _engine() -> Engine:
+    """The engine as a service makes it; each rule sees only what it declares."""
+    from cds_service.engine.declared import scope
+    from cds_service.engine.run import Engine
+    from hooks import TOPIC
+    from hooks.cramps import documented
+
+    return Engine(
+        rules_by_service(),
+        documented,
+        scope=scope(option.name for option in TOPIC.options),
+        complaint_is="leg cramps are",
+    )
+
+
+def _services_of(rule_id: str) -> list[Service]:
+    return [
+        Service(service)
+        for service, rules in rules_by_service().items()
+        if any(rule.id == rule_id for rule in rules)
+    ]
 
 
 def rules_by_service() -> dict[str, tuple[Rule, ...]]:
