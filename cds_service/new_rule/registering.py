@@ -49,6 +49,6 @@ def _length(lines: Sequence[str], start: int) -> int:
 
 def traceability_with(text: str, name: str) -> str:
     """The text of ``traceability.toml`` with one more rule that no statement asks for."""
-    line = f'"{name}" = "TODO: say why the rule exists."'
+    line = f'"{name}" = "TODO new-rule: say why the rule exists."'
     head, found, rest = text.partition("[complement]\n")
     return f"{head}{found}{line}\n{rest}" if found else f"{text}[complement]\n{line}\n"

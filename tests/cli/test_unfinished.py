@@ -18,7 +18,10 @@ from cds_service.settings import Settings
 from tests.api.minimal_service import low_potassium, quinine_ordered
 from tests.testing.databases import empty_sqlite
 
-DRAFT = 'def check(facts, others=()):\n    """TODO: say in one sentence what the rule says."""\n'
+DRAFT = (
+    "def check(facts, others=()):\n"
+    '    """TODO new-rule: say in one sentence what the rule says."""\n'
+)
 FINISHED = 'def check(facts, others=()):\n    """A rule. What is left to do is in its table."""\n'
 
 
@@ -62,13 +65,14 @@ def test_every_way_to_start_asks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_placeholders_are_found_in_every_kind_of_file(tmp_path: Path) -> None:
     texts = {
-        "a.toml": '[complement]\n"low" = "TODO: say why the rule exists."\n',
-        "b.py": 'advice=("TODO: say what to do.",),\nstrength="TODO: say how strong, and why.",\n',
-        "c.py": "# What is left to do: nothing.\n",
+        "a.toml": '[complement]\n"low" = "TODO new-rule: say why the rule exists."\n',
+        "b.py": 'advice=("TODO new-rule: say what to do.",),\n'
+        'strength="TODO new-rule: say how strong, and why.",\n',
+        "c.py": "# TODO: a note of the author keeps nothing from starting.\n",
     }
     for name, text in texts.items():
         (tmp_path / name).write_text(text, encoding="utf-8")
-    (tmp_path / "d.py").write_bytes(b"\xff TODO: x")
+    (tmp_path / "d.py").write_bytes(b"\xff TODO new-rule: x")
     files = [tmp_path / name for name in (*texts, "d.py", "absent.py")]
     assert [(file.name, line, text) for file, line, text in placeholders(files)] == [
         ("a.toml", 2, "say why the rule exists"),

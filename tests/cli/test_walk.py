@@ -83,7 +83,7 @@ def test_a_rule_with_a_new_analyte_is_one_block_and_one_command(clone: Path) -> 
     assert checked.returncode == 1 and len(left) == len(checked.stderr.splitlines()) == 7
     for name, number in left:
         lines = (clone / name).read_text(encoding="utf-8").splitlines(keepends=True)
-        lines[int(number) - 1] = lines[int(number) - 1].replace("TODO: ", "")
+        lines[int(number) - 1] = lines[int(number) - 1].replace("TODO new-rule: ", "")
         (clone / name).write_text("".join(lines), encoding="utf-8")
     checked = run(clone, "-m", "cds_service", "check")
     assert (checked.returncode, checked.stderr) == (0, "")
