@@ -161,8 +161,9 @@ def read_envelope(
             service=service.id,
             patient_id=context.patientId,
             as_of=as_of,
-            user=context.userId,
-            encounter_id=context.encounterId or None,
+            # Not every hook has these.
+            user=getattr(context, "userId", None) or None,
+            encounter_id=getattr(context, "encounterId", None) or None,
             selections=tuple(context.selections) if hook.selects else None,
             draft_orders=drafts,
             origin=origin,
@@ -210,10 +211,11 @@ def _by_schemas(text: bytes, service: Service, as_of: datetime, origin: Origin) 
     if read.hook != hook.name:
         raise BadRequest("This service does not answer that hook.", f"Send {hook}.", "hook")
     raw_drafts = read.context.get("draftOrders")
+    known = shapes.schema(hook.schema)["properties"]
     context = {
         name: _drafts_shape(raw) if name == "draftOrders" else parse(raw)
         for name, raw in read.context.items()
-        if name in ("userId", "patientId", "encounterId", "selections", "draftOrders")
+        if name in known
     }
     shapes.check(hook.schema, context, "context")
     authorization = members.get("fhirAuthorization")
@@ -222,7 +224,7 @@ def _by_schemas(text: bytes, service: Service, as_of: datetime, origin: Origin) 
             service=service.id,
             patient_id=context["patientId"],
             as_of=as_of,
-            user=context["userId"],
+            user=context.get("userId"),
             encounter_id=context.get("encounterId"),
             selections=tuple(context["selections"]) if hook.selects else None,
             draft_orders=bytes(raw_drafts) if raw_drafts and hook.drafts else None,

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from cds_service.calls.shapes import schema
 from cds_service.engine.hook import Hook
 from cds_service.engine.topic import Topic
 from cds_service.terminology.codes import Coding, category_of, parse_code
@@ -15,11 +16,16 @@ from cds_service.terminology.vocabulary import Vocabulary
 def scenario_request(
     topic: Topic, name: str, hook: Hook, analyte: str, orders: Sequence[str], value: str
 ) -> dict[str, Any]:
-    """A request for ``hook``: a 66-year-old woman with one result from three days ago."""
+    """A request for ``hook``: a 66-year-old woman with one result from three days ago.
+
+    What its context needs besides user, patient and drafts is taken from the first of the
+    ``examples`` in its JSON Schema.
+    """
     knowledge = topic.knowledge
     subject = {"reference": f"Patient/{name}"}
     unit = knowledge.analytes[analyte].canonical
-    context: dict[str, Any] = {"userId": "Practitioner/example-clinician", "patientId": name}
+    (example,) = schema(hook.schema).get("examples", [{}])[:1]
+    context = {**example, "userId": "Practitioner/example-clinician", "patientId": name}
     if hook.drafts:
         drafts = [
             {"resource": {**draft, "id": f"draft-{number}", "subject": subject}}

@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from cds_service.calls import shapes
 from cds_service.calls.envelope import Envelope, _by_schemas, read_envelope
 from cds_service.calls.strict_json import MAX_DEPTH, too_deep
 from cds_service.core.identity import ANYBODY, Origin
@@ -25,6 +26,7 @@ from cds_service.engine.topic import Service
 from cds_service.errors import BadRequest
 from cds_service.fhir.values.peeks import read_page
 from tests.api.minimal_service import (
+    NOW,
     QUININE,
     SELECT,
     VIEW,
@@ -435,3 +437,26 @@ def test_simultaneous_first_calls_crash_no_worker():
         check=False,
     )
     assert (program.returncode, program.stderr) == (0, "")
+
+
+def test_a_hook_may_have_a_context_without_user_and_encounter(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    loaded = shapes.schema
+    context = {"type": "object", "required": ["patientId", "performer"]}
+    texts = {"patientId": {"type": "string"}, "performer": {"type": "string"}}
+    monkeypatch.setattr(
+        shapes,
+        "schema",
+        lambda name: context | {"properties": texts} if name == "dispatch" else loaded(name),
+    )
+    hook = Hook("order-dispatch", "dispatch", "orders are dispatched")
+    sent = {"patientId": "p1", "performer": "Organization/1"}
+    text = json.dumps(body(hook=hook.name, context=sent)).encode()
+    for read in (read_envelope, _by_schemas):
+        call = read(text, Service("dispatch", hook, "", "", ()), NOW, ANYBODY).call
+        assert (call.patient_id, call.user, call.encounter_id) == ("p1", None, None)
+    without = json.dumps(body(hook=hook.name, context={"patientId": "p1"})).encode()
+    with pytest.raises(BadRequest, match="performer is missing") as refused:
+        read_envelope(without, Service("dispatch", hook, "", "", ()), NOW)
+    assert refused.value.where == "context.performer"

@@ -7,14 +7,16 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 from cds_service.commands import new_rule
-from cds_service.engine.hook import HOOKS
+from cds_service.engine.hook import HOOKS, PATIENT_VIEW
 from cds_service.errors import BadRequest
+from cds_service.new_rule import request
 from cds_service.new_rule.direction import side_in_name
 from cds_service.new_rule.registering import registered
 from cds_service.new_rule.spec import RuleSpec, check_name
@@ -517,3 +519,18 @@ def test_a_topic_is_written_once_and_only_by_a_valid_key(cds: Command, tmp_path:
     again = cds("new-topic", "gout-flares")
     assert again.status == 1
     assert "exists" in again.err
+
+
+def test_the_context_of_another_hook_is_taken_from_the_example_in_its_schema(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    dispatched = {"dispatchedOrders": ["ServiceRequest/1"], "patientId": "another"}
+    monkeypatch.setattr(request, "schema", lambda _name: {"examples": [dispatched, {}]})
+    hook = replace(PATIENT_VIEW, name="order-dispatch", schema="order-dispatch")
+    call = request.scenario_request(TOPIC, "low-sodium", hook, "sodium", (), "120")
+    assert call["hook"] == "order-dispatch"
+    assert call["context"] == {
+        "dispatchedOrders": ["ServiceRequest/1"],
+        "userId": "Practitioner/example-clinician",
+        "patientId": "low-sodium",
+    }
