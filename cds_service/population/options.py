@@ -74,9 +74,13 @@ def plan_of(options: RunOptions, settings: Settings, key: bytes) -> Plan:
         )
     hook = options.hook or (ORDER_SELECT if at == "orders" else PATIENT_VIEW).name
     if HOOKS[hook].drafts != (at == "orders"):
+        with_drafts, others = (
+            " or ".join(name for name, known in HOOKS.items() if known.drafts is drafts)
+            for drafts in (True, False)
+        )
         raise BadRequest(
             f"{hook} cannot be used with --at {options.at}.",
-            "Use order-select or order-sign with --at orders, and patient-view otherwise.",
+            f"Use {with_drafts} with --at orders, and {others} otherwise.",
             "--hook",
         )
     sites = tuple(

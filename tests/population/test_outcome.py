@@ -17,7 +17,7 @@ from cds_service.cli import main
 from cds_service.core.kinds import ORDERED
 from cds_service.errors import BadRequest, StartupError
 from cds_service.population.limits import checked_limits, compared_with_limits, verdict
-from cds_service.population.options import RunOptions
+from cds_service.population.options import RunOptions, plan_of
 from cds_service.population.running import run
 from cds_service.population.sampling import read_csv
 from cds_service.population.score import kappa, score
@@ -721,3 +721,12 @@ def test_help_shows_the_options_and_scores_are_printed(tmp_path: Path) -> None:
     assert '"sheets": 2' in result.output
     with pytest.raises(BadRequest, match="Only --engine spark"):
         outcome(Path("s3a:/bucket/x"), tmp_path / "other")
+
+
+@pytest.mark.parametrize(("at", "hook"), [("orders", "patient-view"), ("encounters", "order-sign")])
+def test_a_hook_of_other_moments_is_refused_with_those_that_fit(at: str, hook: str) -> None:
+    options = RunOptions(source="in", out=Path("out"), at=at, hook=hook)
+    fitting = "order-select or order-sign with --at orders, and patient-view otherwise"
+    with pytest.raises(BadRequest, match=f"{hook} cannot be used with --at {at}") as refused:
+        plan_of(options, Settings(), b"key")
+    assert refused.value.fix == f"Use {fitting}."
