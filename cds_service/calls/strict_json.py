@@ -117,8 +117,13 @@ def _without_half(match: re.Match[bytes]) -> bytes:
 
 
 def too_deep(body: bytes) -> bool:
-    """Whether arrays and objects are nested more than `MAX_DEPTH` levels deep."""
-    if not _exceeds_depth(body.translate(_ONE_KIND, _NO_BRACKETS)):
+    """Whether arrays and objects are nested more than `MAX_DEPTH` levels deep.
+
+    Brackets in strings hide a level where they close one and open one in its place. Looking for
+    that in every body would take longer than decoding it; it is read up to the depth at which the
+    decoder refuses it.
+    """
+    if not _exceeds_depth(body.translate(_ONE_KIND, _NO_BRACKETS), or_unbalanced=True):
         return False
     # The brackets may be inside strings: leave strings out. Every step is one fast pass over the
     # body, whatever it holds, because nothing has been decoded yet.
@@ -126,8 +131,9 @@ def too_deep(body: bytes) -> bool:
     return _exceeds_depth(b"".join(plain.split(b'"')[::2]))
 
 
-def _exceeds_depth(brackets: bytes) -> bool:
-    """Whether brackets (of one kind) are nested more than `MAX_DEPTH` levels deep."""
+def _exceeds_depth(brackets: bytes, *, or_unbalanced: bool = False) -> bool:
+    """Whether brackets (of one kind) are nested more than `MAX_DEPTH` levels deep, or perhaps: not
+    all are closed, or more than were opened."""
     limit = MAX_DEPTH
     for _ in range(_ROUNDS):
         if not brackets:
@@ -143,10 +149,10 @@ def _exceeds_depth(brackets: bytes) -> bool:
     depth = 0
     for start in range(0, len(steps), _SLICE):
         levels = list(accumulate(steps[start : start + _SLICE], initial=depth))
-        if max(levels) > limit:
+        if max(levels) > limit or (or_unbalanced and min(levels) < 0):
             return True
         depth = levels[-1]
-    return False
+    return or_unbalanced and depth != 0
 
 
 def _malformed(error: Exception, size: int) -> BadRequest:

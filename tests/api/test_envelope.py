@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import random
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -312,7 +313,34 @@ def test_depth_is_counted_as_a_parser_counts_it(value: Any, more: int) -> None:
     for _ in range(more):
         value = [value]
 
-    assert too_deep(json.dumps(value).encode()) is (_depth(value) > MAX_DEPTH)
+    text = json.dumps(value)
+    if too_deep(text.encode()) is not (_depth(value) > MAX_DEPTH):
+        strings = re.findall('"[^"]*"', text.replace(r"\\", "").replace(r"\"", ""))
+        assert _depth(value) > MAX_DEPTH
+        assert any("]" in string or "}" in string for string in strings)
+        assert any("[" in string or "{" in string for string in strings)
+
+
+@pytest.mark.parametrize(
+    ("levels", "opened", "closed", "status"),
+    [
+        (62, b'["]",', b"]", 200),
+        (65, b'["]",', b"]", 400),
+        (65, b'{"}":', b"}", 400),
+        (65, b'["]",', b',"[["]', 400),
+        (65, b'["a\\"]",', b"]", 400),
+        (100_000, b'["]",', b"]", 400),
+        (500, b'["]",', b',"["]', 200),  # hidden, and harmless
+        (100_000, b'["]",', b',"["]', 400),
+    ],
+)
+def test_levels_that_strings_hide(
+    client: FlaskClient, levels: int, opened: bytes, closed: bytes, status: int
+) -> None:
+    nested = opened * levels + b"1" + closed * levels
+    content = json.dumps(body(extension="@")).encode().replace(b'"@"', nested)
+
+    assert post(client, VIEW, content).status_code == status
 
 
 # --- the fast types against the schemas ---------------------------------------------------
