@@ -18,11 +18,10 @@ COSTLY = ("browser", "postgres", "population")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    deselected = [item for item in items if not ALL and item.get_closest_marker("thorough")]
-    if deselected and len(deselected) < len(items):  # a test that is asked for by name is run
-        config.hook.pytest_deselected(items=deselected)
-        unwanted = set(deselected)
-        items[:] = [item for item in items if item not in unwanted]
+    everyday = [item for item in items if ALL or not item.get_closest_marker("thorough")]
+    if everyday and len(everyday) < len(items):  # a test that is asked for by name is run
+        config.hook.pytest_deselected(items=list(set(items).difference(everyday)))
+        items[:] = everyday
     if workers := getattr(config, "workerinput", {}).get("workercount"):
         items[:] = _spread(items, workers)
 
@@ -30,19 +29,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def _spread(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
     """Order the tests so that each process begins with one kind of `COSTLY`, so that no other need
     start the same thing: the scheduler gives each an equal part and moves tests from the ends."""
-    costly = [[item for item in items if _is_of(item, kind)] for kind in COSTLY]
-    placed = set(chain.from_iterable(costly))
-    others = iter([item for item in items if item not in placed])
+    costly: list[list[pytest.Item]] = [[] for _ in COSTLY]
+    rest: list[pytest.Item] = []
+    for item in items:
+        kinds = {marker.name for marker in item.iter_markers()} | {item.path.parent.name}
+        of = next((number for number, kind in enumerate(COSTLY) if kind in kinds), None)
+        (rest if of is None else costly[of]).append(item)
+    others = iter(rest)
     ordered: list[pytest.Item] = []
     for worker in range(workers):
         ordered += chain.from_iterable(costly[worker::workers])
         until = len(items) * (worker + 1) // workers
         ordered += islice(others, max(0, until - len(ordered)))
     return [*ordered, *others]
-
-
-def _is_of(item: pytest.Item, kind: str) -> bool:
-    return item.get_closest_marker(kind) is not None or item.path.parent.name == kind
 
 
 def pytest_sessionfinish() -> None:

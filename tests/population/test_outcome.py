@@ -152,6 +152,7 @@ def test_limits_give_a_go_or_no_go(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         "no_answer_percent": True,
     }
     monkeypatch.setenv("CDS_SITES", str(sites))
+    monkeypatch.setattr("cds_service.population.report.page", lambda _: "")  # takes longest
     result = CliRunner().invoke(main, ["population", str(source), "--out", str(tmp_path / "again"),
                                       "--workers", "1"])  # fmt: skip
     assert result.exit_code == 3, result.stderr

@@ -17,7 +17,7 @@ thorough = pytest.mark.thorough
 
 def examples(most: int) -> int:
     """How many examples a property is tried on."""
-    return most if ALL else max(most // 10, 8)
+    return most if ALL else max(most // 20, 5)
 
 
 def rest(values: list[object], everyday: int = 1) -> list[object]:

@@ -66,7 +66,6 @@ def refusal(
 P256 = pair("ES256")
 GOOD: dict[str, tuple[str, Any]] = {
     "ES384": (bearer(token()), client()),
-    "RS384": (bearer(token(pair("RS384"))), client(pair("RS384"))),
     "another algorithm by setting": (bearer(token(P256)), client(P256, algorithms=("ES256",))),
     "bearer in lower case": (f"bearer {token()}", client()),
     "typ in lower case": (bearer(token(header={"typ": "jwt"})), client()),
@@ -86,10 +85,6 @@ GOOD: dict[str, tuple[str, Any]] = {
         bearer(token(header={"jku": "https://evil.example/jwks.json"})),
         client(),
     ),
-    "two kinds of key under one kid": (
-        bearer(token(pair("ES384"))),
-        client(replace(pair("RS384"), jwk={**pair("RS384").jwk, "kid": pair().kid}), pair("ES384")),
-    ),
 }
 
 
@@ -98,6 +93,14 @@ def test_a_valid_token_passes(authorization: str, listed: Any) -> None:
     caller = callers(listed).verify(authorization, PATH)
 
     assert (caller.client, caller.iss, caller.jti) == (listed, ISS, "a-nonce")
+
+
+def test_an_rsa_key_passes_also_under_the_kid_of_another_kind() -> None:
+    rsa = pair("RS384")  # made here: it takes as long as many tests
+    other_kind = client(replace(rsa, jwk={**rsa.jwk, "kid": pair().kid}), pair("ES384"))
+
+    assert callers(client(rsa)).verify(bearer(token(rsa)), PATH).iss == ISS
+    assert callers(other_kind).verify(bearer(token(pair("ES384"))), PATH).iss == ISS
 
 
 def test_a_caller_has_its_tenant_and_the_expiry_of_its_token() -> None:
