@@ -458,7 +458,7 @@ for _ in range(int(sys.argv[1])):
 def test_simultaneous_first_calls_crash_no_worker():
     """One in nine crashed on a decoder type that another thread had not completed yet."""
     program = subprocess.run(
-        [sys.executable, "-c", _FIRST_CALLS, str(150 if ALL else 40)],
+        [sys.executable, "-c", _FIRST_CALLS, str(150 if ALL else 30)],
         capture_output=True,
         text=True,
         timeout=60,

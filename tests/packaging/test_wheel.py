@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.testing.thorough import thorough
+
 CHECKOUT = Path(__file__).resolve().parents[2]
 PACKAGES = ("cds_service", "hooks")
 
@@ -115,6 +117,7 @@ def test_outside_the_source_folder_the_rules_are_listed(outside: Path) -> None:
         assert rule in rules.stdout
 
 
+@thorough
 @pytest.mark.slow
 def test_outside_the_source_folder_the_settings_are_listed(outside: Path) -> None:
     settings = _run(outside, "cds-service", "settings")
