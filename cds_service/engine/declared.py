@@ -80,7 +80,8 @@ class DeclaredFacts(Facts):
             options=known if options is None else GuardedOptions(known, options, rule),
         )
 
-    if not TYPE_CHECKING:  # for a type checker they are those of Facts
+    # For a type checker they are those of Facts.
+    if not TYPE_CHECKING:  # pragma: no branch
 
         def __getattr__(self, name: str) -> object:
             whole = self.__dict__["_whole"]
