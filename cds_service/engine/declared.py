@@ -80,8 +80,7 @@ class DeclaredFacts(Facts):
             options=known if options is None else GuardedOptions(known, options, rule),
         )
 
-    # For a type checker they are those of Facts.
-    if not TYPE_CHECKING:  # pragma: no branch
+    if not TYPE_CHECKING:  # pragma: no branch  # for a type checker they are those of Facts
 
         def __getattr__(self, name: str) -> object:
             whole = self.__dict__["_whole"]
