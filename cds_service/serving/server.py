@@ -19,6 +19,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from importlib import import_module
 from ipaddress import ip_address
+from queue import SimpleQueue
 from threading import BrokenBarrierError
 from typing import TYPE_CHECKING, Any
 
@@ -282,17 +283,40 @@ def warm_up(parts: Parts) -> None:
     models.warm()
 
 
+class _Wakes:
+    """What wakes the loop of the main process, in place of a `threading.Event`; nothing is lost.
+
+    The signal handler runs in the very thread that waits. With an event it can wait for a lock
+    that this thread holds, or be undone by `clear` before the loop has looked; when a worker ends
+    at the same moment, the server would never stop. `SimpleQueue.put` may interrupt itself.
+    """
+
+    def __init__(self) -> None:
+        self._wakes: SimpleQueue[None] = SimpleQueue()
+
+    def set(self) -> None:
+        self._wakes.put(None)
+
+    def wait(self) -> None:
+        """Return once for each `set`: the loop looks again, perhaps in vain."""
+        self._wakes.get()
+
+    def clear(self) -> None:
+        """Forget nothing: what was set since the loop looked is not known to it."""
+
+
 class _Server(MPServer):
     """Granian with more tolerance for dying workers, and a clean end.
 
-    By itself it gives up when a worker dies twice within seconds, and ends with status 1
-    when the whole process group gets a signal. It has no options for either, so that three names
-    of its own are used here, which it may change: `_respawn_workers`, `respawned_wrks` and
-    `interrupt_signal` (docs/explanation/architecture.md, "The server").
+    By itself it gives up when a worker dies twice within seconds, and may end with status 1, or
+    never, when the whole process group gets a signal. It has no options for these, so that four
+    names of its own are used here, which it may change: `_respawn_workers`, `respawned_wrks`,
+    `main_loop_interrupt` and `interrupt_signal` (docs/explanation/architecture.md, "The server").
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.main_loop_interrupt = _Wakes()
         self._crashes: deque[float] = deque(maxlen=_CRASHES)
 
     def _respawn_workers(

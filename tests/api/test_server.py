@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from inspect import signature
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +15,7 @@ from granian.server import MPServer
 
 from cds_service.serving import server
 from cds_service.serving.liveness import HEALTH
+from tests.testing.programs import run_program
 
 
 @pytest.fixture
@@ -61,9 +63,63 @@ def test_granian_has_what_is_used_without_being_an_option(unstarted: server._Ser
     parameters = list(signature(MPServer._respawn_workers).parameters)
     assert parameters == ["self", "workers", "spawn_target", "target_loader", "delay"]
     decisions = MPServer._serve_loop.__code__.co_names
-    assert {"respawned_wrks", "_respawn_workers", "interrupt_signal"} <= set(decisions)
+    used = {"respawned_wrks", "_respawn_workers", "interrupt_signal", "main_loop_interrupt"}
+    assert used <= set(decisions)
     assert "interrupt_children" in MPServer.shutdown.__code__.co_names
-    assert "interrupt_signal" in MPServer.signal_handler_interrupt.__code__.co_names
+    handled = MPServer.signal_handler_interrupt.__code__.co_names
+    assert {"interrupt_signal", "main_loop_interrupt"} <= set(handled)
+
+
+def test_a_wake_while_another_is_set_is_neither_a_deadlock_nor_lost(tmp_path: Path) -> None:
+    """A signal handler and another thread, as when a signal ends workers and the main process.
+
+    In place of `server._Wakes`, a `threading.Event` deadlocks within milliseconds.
+    """
+    program = """
+import os, signal, sys, threading
+from cds_service.serving.server import _Wakes
+wakes, rounds = _Wakes(), 20_000
+handled, others, woken = 0, 0, 0
+def handle(*_):
+    global handled
+    handled += 1
+    wakes.set()
+def end_workers():
+    global others
+    for _ in range(rounds):
+        os.kill(os.getpid(), signal.SIGUSR1)
+        others += 1
+        wakes.set()
+signal.signal(signal.SIGUSR1, handle)
+sys.setswitchinterval(1e-6)
+thread = threading.Thread(target=end_workers, daemon=True)
+thread.start()
+while thread.is_alive() or woken < handled + others:
+    wakes.wait()
+    woken += 1
+    wakes.clear()
+print(others, handled > 0, woken == handled + others)
+"""
+    ended = run_program("-c", program, folder=tmp_path, environ=dict(os.environ), timeout=20)
+    assert ended.stdout == "20000 True True\n", ended.stderr
+
+
+def test_a_signal_that_arrives_while_dead_workers_are_counted_stops_the_server(
+    monkeypatch: pytest.MonkeyPatch, unstarted: server._Server
+) -> None:
+    class Interrupted(list[int]):
+        def clear(self) -> None:
+            unstarted.signal_handler_interrupt()  # type: ignore[no-untyped-call]
+            super().clear()
+
+    monkeypatch.setattr(MPServer, "_respawn_workers", lambda *_: None)
+    unstarted.respawn_failed_workers = True
+    unstarted.interrupt_children = Interrupted([0])
+    unstarted.main_loop_interrupt.set()
+    loop = threading.Thread(target=unstarted._serve_loop, args=(None, None), daemon=True)
+    loop.start()
+    loop.join(10)
+    assert not loop.is_alive()
 
 
 def test_granian_serves_the_file_of_health_without_a_folder() -> None:
