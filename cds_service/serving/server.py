@@ -14,7 +14,7 @@ import signal
 import sys
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from importlib import import_module
@@ -64,6 +64,12 @@ _WAIT_FOR_OTHERS_S = 5.0
 """How long a worker that is ready waits for the others before it listens without them."""
 _CRASHES = 20
 _CRASH_WINDOW_S = 60.0
+_LOGGING: Mapping[str, Any] = {
+    "formatters": {},
+    "handlers": {},
+    "loggers": {"_granian": {"handlers": [], "propagate": True}},
+}
+"""Granian's lines go where all lines of the service go, and not to its own handlers."""
 _app: Flask | None = None
 _together: Barrier | None = None
 
@@ -166,11 +172,6 @@ def serve(
             respawn_interval=0.1,
             workers_kill_timeout=GRACE_S,
             **HEALTH,
-            log_dictconfig={
-                "formatters": {},
-                "handlers": {},
-                "loggers": {"_granian": {"handlers": [], "propagate": True}},
-            },
         )
         _check_address(host, port)
         os.register_at_fork(
@@ -314,9 +315,10 @@ class _Server(MPServer):
     `main_loop_interrupt` and `interrupt_signal` (docs/explanation/architecture.md, "The server").
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.main_loop_interrupt = _Wakes()
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(log_dictconfig=dict(_LOGGING), **kwargs)
+        # Of an event it has what granian uses.
+        self.main_loop_interrupt = _Wakes()  # type: ignore[assignment]
         self._crashes: deque[float] = deque(maxlen=_CRASHES)
 
     def _respawn_workers(
