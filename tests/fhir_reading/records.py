@@ -18,7 +18,7 @@ from hooks.knowledge import vocabulary as lists
 from hooks.knowledge.files import analytes
 from hooks.knowledge.observing import OBSERVING
 from tests.testing import fhir
-from tests.testing.fhir import LOINC, RXNORM, SNOMED, UCUM, Json
+from tests.testing.fhir import LOINC, RXNORM, SNOMED, UCUM, Json, searchset
 
 __all__ = ["LOINC", "RXNORM", "SNOMED", "UCUM"]
 
@@ -39,11 +39,6 @@ def reader() -> Reader:
         allergies=lists.ALLERGIES,
     )
     return Reader(known, analytes(), OBSERVING)
-
-
-def bundle(*resources: object, **more: object) -> Json:
-    """A search Bundle."""
-    return fhir.searchset(*resources, **more)
 
 
 def delivery(kind: Kind, *pages: object, state: State = State.GIVEN) -> Delivery:
@@ -95,7 +90,7 @@ def newest(reading: Reading, analyte: str = "potassium", worse: Worse = Worse.LO
 
 def results(*resources: object, as_of: datetime = AS_OF) -> Reading:
     """Read one page of results."""
-    return read({Kind.RESULTS: bundle(*resources)}, replace(CALL, as_of=as_of))
+    return read({Kind.RESULTS: searchset(*resources)}, replace(CALL, as_of=as_of))
 
 
 def raw_results(page: bytes) -> Reading:

@@ -12,7 +12,6 @@ from cds_service.errors import TooLarge
 from cds_service.fhir.intake.delivery import Delivery
 from tests.fhir_reading.records import (
     CALL,
-    bundle,
     calling,
     condition,
     delivery,
@@ -25,9 +24,10 @@ from tests.fhir_reading.records import (
     results,
 )
 from tests.testing import fhir
+from tests.testing.fhir import searchset
 
-OUTCOME = {"resourceType": "OperationOutcome", "issue": [{"severity": "error"}]}
-WARNING = {"resourceType": "OperationOutcome", "issue": [{"severity": "warning"}]}
+OUTCOME = fhir.outcome("error")
+WARNING = fhir.outcome("warning")
 OTHER = {"reference": "Patient/p2"}
 
 
@@ -39,23 +39,23 @@ def arrived(page: object, kind: Kind = Kind.RESULTS):
 @pytest.mark.parametrize(
     "page",
     [
-        bundle(lab()),
+        searchset(lab()),
         lab(),
         [lab()],
-        [bundle(lab())],
-        bundle(bundle(lab())),
+        [searchset(lab())],
+        searchset(searchset(lab())),
         json.dumps(lab()),
-        json.dumps(bundle(lab())),
-        {"resourceType": "Bundle", "entry": {"resource": lab()}},
-        {"resourceType": "Bundle", "entry": [lab()]},
-        {"response": {"status": "200 OK"}, "resource": bundle(lab())},
-        {"data": bundle(lab()), "status": 200, "headers": {"etag": "1"}},
-        {"body": json.dumps(bundle(lab()))},
+        json.dumps(searchset(lab())),
+        searchset(entry={"resource": lab()}),
+        searchset(entry=[lab()]),
+        {"response": {"status": "200 OK"}, "resource": searchset(lab())},
+        {"data": searchset(lab()), "status": 200, "headers": {"etag": "1"}},
+        {"body": json.dumps(searchset(lab()))},
         {"value": lab()},
         [{"fullUrl": "urn:uuid:1", "resource": lab()}],
-        bundle({"resource": lab()}),
-        bundle(json.dumps(lab())),
-        {"resourceType": "Bundle", "entry": [{"resource": lab(), "fullUrl": 7, "search": 8}]},
+        searchset({"resource": lab()}),
+        searchset(json.dumps(lab())),
+        searchset(entry=[{"resource": lab(), "fullUrl": 7, "search": 8}]),
     ],
     ids=[
         "a Bundle",
@@ -117,12 +117,12 @@ def test_an_empty_page_means_none_on_file(page) -> None:
         {"id": "x"},
         {"entry": [{"resource": lab()}]},
         {"entry": []},
-        {"data": {"data": bundle(lab())}},
+        {"data": {"data": searchset(lab())}},
         {"data": {"entry": [{"resource": lab()}]}},
         {"data": [lab()]},
         {"data": None, "response": {"status": "404"}},
-        {"resource": bundle(lab()), "response": OUTCOME},
-        {"bundle": bundle(lab()), "value": bundle(lab())},
+        {"resource": searchset(lab()), "response": OUTCOME},
+        {"bundle": searchset(lab()), "value": searchset(lab())},
         b"{",
         b"",
         b"\xff\xfe",
@@ -145,36 +145,36 @@ def test_an_unreadable_page_is_unavailable_with_one_problem(page, kind) -> None:
 
 
 def test_an_error_among_the_entries_makes_the_page_partial() -> None:
-    reading, state = arrived(bundle(lab(), OUTCOME))
+    reading, state = arrived(searchset(lab(), OUTCOME))
     assert newest(reading).result is not None
     assert state is State.PARTIAL
     assert kinds(reading) == [("incomplete", "prefetch.results entry[1]")]
 
 
 def test_a_warning_among_the_entries_is_only_noted() -> None:
-    reading, state = arrived(bundle(lab(), WARNING))
+    reading, state = arrived(searchset(lab(), WARNING))
     assert state is State.GIVEN
     assert reading.record.problems == ()
     assert "warning" in reading.record.availability[Kind.RESULTS].reason
 
 
 def test_a_page_with_only_a_warning_means_none_on_file() -> None:
-    assert arrived(bundle(WARNING))[1] is State.NONE
+    assert arrived(searchset(WARNING))[1] is State.NONE
 
 
 @pytest.mark.parametrize(
     "page",
     [
-        bundle(OUTCOME),
+        searchset(OUTCOME),
         [OUTCOME],
         {"resourceType": "Bundle", "entry": [{"resource": None}]},
         {"resourceType": "Bundle", "entry": [{"fullUrl": "urn:uuid:1"}, 7]},
         {"resourceType": "Bundle", "entry": {"0": {"resource": lab()}}},
         {"resourceType": "Bundle", "resources": [lab()]},
         {"resourceType": "Bundle", "Entry": [{"resource": lab()}]},
-        bundle(bundle(bundle(bundle(bundle(bundle(lab())))))),
-        bundle(bundle(total=3)),
-        bundle(bundle(total="3")),
+        searchset(searchset(searchset(searchset(searchset(searchset(lab())))))),
+        searchset(searchset(total=3)),
+        searchset(searchset(total="3")),
     ],
     ids=lambda page: str(page)[:60],
 )
@@ -185,17 +185,19 @@ def test_a_page_with_nothing_readable_does_not_mean_none_on_file(page) -> None:
 
 
 def test_the_issues_of_a_bundle_are_not_entries() -> None:
-    assert arrived({"resourceType": "Bundle", "issues": WARNING})[1] is State.NONE
+    assert arrived(searchset(issues=WARNING))[1] is State.NONE
 
 
 @pytest.mark.parametrize(
     "page",
     [
-        bundle(bundle(lab(), link=[{"relation": "next", "url": "https://ehr.example?page=2"}])),
-        json.dumps(bundle(lab(), link=[{"relation": "next", "url": "?page=2"}])),
-        [bundle(lab()), bundle(link=[{"relation": "next", "url": "?page=2"}])],
-        bundle(bundle(lab(), total=12)),
-        {"data": json.dumps(bundle(lab(), total=2))},
+        searchset(
+            searchset(lab(), link=[{"relation": "next", "url": "https://ehr.example?page=2"}])
+        ),
+        json.dumps(searchset(lab(), link=[{"relation": "next", "url": "?page=2"}])),
+        [searchset(lab()), searchset(link=[{"relation": "next", "url": "?page=2"}])],
+        searchset(searchset(lab(), total=12)),
+        {"data": json.dumps(searchset(lab(), total=2))},
     ],
     ids=["inside a Bundle", "as text", "in a list", "by its total", "wrapped, as text"],
 )
@@ -206,7 +208,7 @@ def test_a_truncated_page_is_detected_wherever_it_is(page) -> None:
 
 
 def test_an_entry_without_resource_is_a_problem_at_its_place() -> None:
-    reading, _ = arrived({"resourceType": "Bundle", "entry": [{"resource": lab()}, {}, None, 7]})
+    reading, _ = arrived(searchset(entry=[{"resource": lab()}, {}, None, 7]))
     assert newest(reading).result is not None
     assert kinds(reading) == [
         ("unreadable", "prefetch.results entry[1]"),
@@ -216,7 +218,7 @@ def test_an_entry_without_resource_is_a_problem_at_its_place() -> None:
 
 
 def test_a_page_of_another_type_than_requested_is_unavailable_and_still_read() -> None:
-    reading, state = arrived(bundle(condition()), Kind.RESULTS)
+    reading, state = arrived(searchset(condition()), Kind.RESULTS)
     assert state is State.UNAVAILABLE
     assert [problem.kind for problem in reading.record.problems] == ["wrong-type"]
     assert "Condition" in reading.record.problems[0].reason
@@ -224,8 +226,8 @@ def test_a_page_of_another_type_than_requested_is_unavailable_and_still_read() -
 
 
 def test_another_type_next_to_the_requested_one_does_not_matter() -> None:
-    practitioner = {"resourceType": "Practitioner", "id": "x"}
-    reading, state = arrived(bundle(practitioner, lab(), condition()))
+    practitioner = fhir.resource("Practitioner", id="x")
+    reading, state = arrived(searchset(practitioner, lab(), condition()))
     assert state is State.GIVEN
     assert newest(reading).result is not None
     assert len(reading.record.conditions) == 1
@@ -234,26 +236,21 @@ def test_another_type_next_to_the_requested_one_does_not_matter() -> None:
 
 def test_results_contained_in_reports_are_read() -> None:
     contained = {key: value for key, value in lab().items() if key != "subject"} | {"id": "in"}
-    report = fhir.resource(
-        "DiagnosticReport",
-        {"id": "d", "status": "final", "code": fhir.concept("Electrolytes")},
-        {"contained": [contained], "result": [{"reference": "#in"}],
-         "effectiveDateTime": "2026-03-09T08:00:00Z"},
-    )  # fmt: skip
-    reading, state = arrived(bundle(report))
+    report = fhir.report(contained, result=[{"reference": "#in"}], subject=None)
+    reading, state = arrived(searchset(report))
     assert state is State.GIVEN
     assert newest(reading).result is not None
-    for page in (report, [report], bundle(report, lab(id=7)), bundle(report | {"id": 7})):
+    for page in (report, [report], searchset(report, lab(id=7)), searchset(report | {"id": 7})):
         assert newest(arrived(page)[0]).result is not None
-    assert len(arrived(bundle(report, lab(id="other")))[0].series["potassium"]) == 2
+    assert len(arrived(searchset(report, lab(id="other")))[0].series["potassium"]) == 2
     bare = {key: value for key, value in report.items() if key != "contained"}
-    assert arrived(bundle(bare))[1] is State.UNAVAILABLE
+    assert arrived(searchset(bare))[1] is State.UNAVAILABLE
 
 
 @pytest.mark.parametrize("name", ["MedicationDispense", "MedicationAdministration"])
 def test_a_dispensed_or_administered_drug_is_noted(name) -> None:
-    given = fhir.resource(name, {"id": "d"}, {"medicationCodeableConcept": fhir.concept("Quinine")})
-    reading, state = arrived(bundle(medication(), given, given | {"id": "e"}), Kind.MEDICATIONS)
+    given = fhir.resource(name, id="d", medicationCodeableConcept=fhir.concept("Quinine"))
+    reading, state = arrived(searchset(medication(), given, given | {"id": "e"}), Kind.MEDICATIONS)
     assert state is State.GIVEN
     [problem] = reading.record.problems
     assert (problem.kind, problem.reason) == ("not-read", f"{name} resources are not read")
@@ -262,13 +259,13 @@ def test_a_dispensed_or_administered_drug_is_noted(name) -> None:
 @pytest.mark.parametrize("status", [None, "", "unknown", "odd", 7])
 def test_an_order_without_a_known_status_is_reported_and_not_counted(status) -> None:
     order = fhir.order("Magnesium", id="s") | {"status": status}
-    reading, _ = arrived(bundle(order), Kind.ORDERS)
+    reading, _ = arrived(searchset(order), Kind.ORDERS)
     assert reading.record.orders == ()
     assert kinds(reading) == [("no-status", "ServiceRequest/s")]
 
 
 def test_one_unreadable_page_of_two_makes_the_data_partial() -> None:
-    pages = delivery(Kind.RESULTS, bundle(lab()), b"<html>")
+    pages = delivery(Kind.RESULTS, searchset(lab()), b"<html>")
     reading = reader().read({Kind.RESULTS: pages}, CALL)
     assert newest(reading).result is not None
     assert reading.record.availability[Kind.RESULTS].state is State.PARTIAL
@@ -282,7 +279,7 @@ def test_the_state_of_data_that_did_not_arrive_is_kept(state) -> None:
 
 
 def test_a_partial_delivery_stays_partial() -> None:
-    pages = delivery(Kind.RESULTS, bundle(lab()), state=State.PARTIAL)
+    pages = delivery(Kind.RESULTS, searchset(lab()), state=State.PARTIAL)
     reading = reader().read({Kind.RESULTS: pages}, CALL)
     assert reading.record.availability[Kind.RESULTS].state is State.PARTIAL
 
@@ -298,9 +295,8 @@ def test_more_than_fifty_thousand_entries_are_refused(kind) -> None:
 
 
 def test_drafts_count_among_the_entries() -> None:
-    drafts = {"resourceType": "Bundle", "entry": [{}] * 50_001}
     with pytest.raises(TooLarge) as caught:
-        reader().read({}, calling(drafts))
+        reader().read({}, calling(searchset(entry=[{}] * 50_001)))
     assert caught.value.where == "context.draftOrders"
 
 
@@ -334,8 +330,8 @@ OF_SOMEBODY_ELSE = [
 @pytest.mark.parametrize("subject", OF_THIS_PATIENT, ids=str)
 def test_this_patients_resources_are_read(subject) -> None:
     pages = {
-        Kind.RESULTS: bundle(lab(subject=subject)),
-        Kind.CONDITIONS: bundle(condition(subject=subject)),
+        Kind.RESULTS: searchset(lab(subject=subject)),
+        Kind.CONDITIONS: searchset(condition(subject=subject)),
     }
     reading = read(pages)
     assert newest(reading).result is not None
@@ -348,9 +344,9 @@ def test_this_patients_resources_are_read(subject) -> None:
 )
 def test_another_patients_resources_are_refused_and_reported(subject) -> None:
     pages = {
-        Kind.RESULTS: bundle(lab(subject=subject)),
-        Kind.CONDITIONS: bundle(condition(subject=subject)),
-        Kind.MEDICATIONS: bundle(medication(subject=subject)),
+        Kind.RESULTS: searchset(lab(subject=subject)),
+        Kind.CONDITIONS: searchset(condition(subject=subject)),
+        Kind.MEDICATIONS: searchset(medication(subject=subject)),
     }
     reading = read(pages)
     record = reading.record
@@ -400,7 +396,7 @@ AT = "Patient/p1"
 def test_the_same_id_at_another_server_is_somebody_else(
     server: str | None, subject: str, same: bool
 ) -> None:
-    page = bundle(condition(subject={"reference": subject}))
+    page = searchset(condition(subject={"reference": subject}))
     record = read({Kind.CONDITIONS: page}, replace(CALL, fhir_server=server)).record
 
     assert [condition.source.reference for condition in record.conditions] == [
@@ -418,13 +414,8 @@ def test_resources_of_another_patient_make_the_data_partial() -> None:
 
 def test_a_full_url_refers_to_this_patient_if_the_bundle_says_so() -> None:
     urn = "urn:uuid:d9427379-943a-42c1-b3d0-6b5056a12696"
-    page = {
-        "resourceType": "Bundle",
-        "entry": [
-            {"fullUrl": urn, "resource": fhir.patient()},
-            {"resource": lab(subject={"reference": urn})},
-        ],
-    }
+    page = searchset(fhir.patient(), lab(subject={"reference": urn}))
+    page["entry"][0]["fullUrl"] = urn
     assert newest(read({Kind.RESULTS: page})).result is not None
     page["entry"][0]["resource"]["id"] = "p2"
     reading = read({Kind.RESULTS: page})
@@ -437,23 +428,15 @@ def test_a_full_url_refers_to_this_patient_if_the_bundle_says_so() -> None:
 
 @pytest.mark.parametrize("address", ["Patient/p2", "https://ehr.example/Patient/p2"])
 def test_a_bundle_cannot_pass_off_another_patient_as_this_one(address) -> None:
-    page = {
-        "resourceType": "Bundle",
-        "entry": [
-            {"fullUrl": address, "resource": fhir.patient()},
-            {"resource": lab(subject={"reference": address})},
-        ],
-    }
+    page = searchset(fhir.patient(), lab(subject={"reference": address}))
+    page["entry"][0]["fullUrl"] = address
     assert read({Kind.RESULTS: page}).series == {}
 
 
 def test_a_urn_shared_by_two_patients_refers_to_neither() -> None:
     urn = "urn:uuid:1"
     entries = [{"fullUrl": urn, "resource": fhir.patient(name)} for name in ("p1", "p2")]
-    page = {
-        "resourceType": "Bundle",
-        "entry": [*entries, {"resource": lab(subject={"reference": urn})}],
-    }
+    page = searchset(entry=[*entries, {"resource": lab(subject={"reference": urn})}])
     assert read({Kind.RESULTS: page}).series == {}
 
 
@@ -469,7 +452,7 @@ def patient(page: object):
     return reading.record.patient, reading
 
 
-@pytest.mark.parametrize("page", [person(), bundle(person()), [person()], person(id=None)])
+@pytest.mark.parametrize("page", [person(), searchset(person()), [person()], person(id=None)])
 def test_the_patient_is_read(page) -> None:
     found, reading = patient(page)
     assert (str(found.birth), found.sex, found.deceased) == ("1950-07-01", "female", False)
@@ -477,7 +460,7 @@ def test_the_patient_is_read(page) -> None:
     assert reading.record.problems == ()
 
 
-@pytest.mark.parametrize("page", [person(id="p2"), bundle(person(id="p2")), person(id=1)])
+@pytest.mark.parametrize("page", [person(id="p2"), searchset(person(id="p2")), person(id=1)])
 def test_another_patients_demographics_are_unknown(page) -> None:
     found, reading = patient(page)
     assert (found.birth, found.sex) == (None, "")
@@ -527,8 +510,8 @@ def test_whether_the_patient_has_died(members, deceased, problems) -> None:
     ],
 )
 def test_a_resource_whose_bytes_are_not_text_is_named_in_a_problem(kind, resource) -> None:
-    good = {"resourceType": "Basic", "id": "x"}
-    page = json.dumps(bundle(good, resource)).encode().replace(b"@@", b"\xff")
+    good = fhir.resource("Basic", id="x")
+    page = json.dumps(searchset(good, resource)).encode().replace(b"@@", b"\xff")
     reading = reader().read({kind: delivery(kind, page)}, CALL)
     record = reading.record
     assert reading.series == {}
@@ -541,7 +524,7 @@ def test_nested_bundles_are_read_to_a_depth_and_the_rest_is_reported() -> None:
     page: object = lab()
     was_read = []
     for _ in range(8):
-        page = bundle(page)
+        page = searchset(page)
         reading = read({Kind.RESULTS: page})
         was_read.append("potassium" in reading.series)
         assert was_read[-1] or any(
@@ -571,7 +554,7 @@ HUGE = b"1" * 5000
 def test_a_number_or_text_that_cannot_be_decoded_costs_only_its_resource(
     kind: Kind, resource: dict, replacement: bytes
 ) -> None:
-    page = json.dumps(bundle(resource, condition(id="c3"), medication(id="c3"))).encode()
+    page = json.dumps(searchset(resource, condition(id="c3"), medication(id="c3"))).encode()
     page = page.replace(b'"HUGE"', replacement)
     reading = reader().read({kind: Delivery(kind, State.GIVEN, (page,), "prefetch.x")}, CALL)
     record = reading.record
@@ -588,7 +571,7 @@ def test_the_subject_of_a_resource_must_be_readable(resource: dict, faulty: byte
         "Condition": Kind.CONDITIONS,
         "MedicationRequest": Kind.MEDICATIONS,
     }[resource["resourceType"]]
-    page = json.dumps(bundle(resource | {"subject": "FAULTY"})).encode()
+    page = json.dumps(searchset(resource | {"subject": "FAULTY"})).encode()
     page = page.replace(b'"FAULTY"', faulty)
     reading = reader().read({kind: Delivery(kind, State.GIVEN, (page,), "prefetch.x")}, CALL)
     [problem] = reading.record.problems
@@ -598,7 +581,7 @@ def test_the_subject_of_a_resource_must_be_readable(resource: dict, faulty: byte
 
 @pytest.mark.parametrize("subject", [b"null", b"{}", b'{"display":"somebody"}'])
 def test_a_resource_without_a_subject_is_taken_to_be_the_patients(subject: bytes) -> None:
-    page = json.dumps(bundle(condition(subject="NOBODY"))).encode().replace(b'"NOBODY"', subject)
+    page = json.dumps(searchset(condition(subject="NOBODY"))).encode().replace(b'"NOBODY"', subject)
     given = {Kind.CONDITIONS: Delivery(Kind.CONDITIONS, State.GIVEN, (page,), "prefetch.x")}
     reading = reader().read(given, CALL)
     assert len(reading.record.conditions) == 1

@@ -13,10 +13,7 @@ from cds_service.core.series import Worse
 from cds_service.fhir.read import own_range
 from tests.fhir_reading.records import (
     CALL,
-    LOINC,
-    ME,
     SNOMED,
-    bundle,
     concept,
     delivery,
     kinds,
@@ -29,6 +26,8 @@ from tests.fhir_reading.records import (
     result,
     results,
 )
+from tests.testing import fhir
+from tests.testing.fhir import searchset
 
 OLD = "2026-03-01T08:00:00Z"
 
@@ -362,7 +361,7 @@ def test_a_flaw_elsewhere_in_a_result_does_not_lose_its_value(members) -> None:
 
 
 def test_bytes_that_are_not_text_lose_only_their_own_entry() -> None:
-    page = json.dumps(bundle(lab(id="good"), lab(id="bad", status="@@"))).encode()
+    page = json.dumps(searchset(lab(id="good"), lab(id="bad", status="@@"))).encode()
     reading = raw_results(page.replace(b"@@", b"\xff\xfe"))
     assert newest(reading).result is not None
     assert kinds(reading) == [("no-status", "Observation/bad")]
@@ -476,14 +475,16 @@ def test_a_series_for_the_newest_of_many() -> None:
 
 
 def test_results_are_read_from_several_pages() -> None:
-    pages = delivery(Kind.RESULTS, bundle(lab(id="a", effectiveDateTime=OLD)), bundle(lab(id="b")))
+    pages = delivery(
+        Kind.RESULTS, searchset(lab(id="a", effectiveDateTime=OLD)), searchset(lab(id="b"))
+    )
     reading = reader().read({Kind.RESULTS: pages}, CALL)
     assert len(reading.series["potassium"]) == 2
     assert reading.entries == 2
 
 
 def test_results_under_another_prefetch_key_are_read_too() -> None:
-    reading = read({Kind.CONDITIONS: bundle(lab())})
+    reading = read({Kind.CONDITIONS: searchset(lab())})
     assert newest(reading).result is not None
     assert reading.record.availability[Kind.CONDITIONS].state is State.UNAVAILABLE
 
@@ -508,14 +509,7 @@ def test_of_very_many_versions_the_newest_counts() -> None:
 
 def panel(status: str = "final", effective: str = "2026-01-05") -> dict[str, object]:
     """A blood count as a parent Observation: a code, a date, and no value."""
-    return {
-        "resourceType": "Observation",
-        "id": "cbc",
-        "status": status,
-        "code": {"coding": [{"system": LOINC, "code": "58410-2"}]},
-        "subject": {"reference": f"Patient/{ME}"},
-        "effectiveDateTime": effective,
-    }
+    return fhir.lab("58410-2", None, when=effective, id="cbc", status=status)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,6 @@ from cds_service.core.facts import Kind, Presence
 from tests.fhir_reading.records import (
     CALL,
     SNOMED,
-    bundle,
     concept,
     condition,
     kinds,
@@ -17,12 +16,13 @@ from tests.fhir_reading.records import (
     read,
 )
 from tests.testing import fhir
+from tests.testing.fhir import searchset
 
 CRAMPS = {"text": "Nocturnal leg cramps"}
 
 
 def conditions(*resources: object):
-    return read({Kind.CONDITIONS: bundle(*resources)})
+    return read({Kind.CONDITIONS: searchset(*resources)})
 
 
 def code(word: str) -> dict:
@@ -139,7 +139,7 @@ def test_a_condition_that_does_not_say_what_it_is_is_a_problem(stated) -> None:
 
 
 def test_the_same_condition_from_two_keys_counts_once() -> None:
-    page = bundle(condition())
+    page = searchset(condition())
     reading = read({Kind.CONDITIONS: page, Kind.RESULTS: page})
     assert len(reading.record.conditions) == 1
 
@@ -192,8 +192,8 @@ def test_a_withdrawn_version_wins_and_two_that_differ_are_both_kept(reverse) -> 
 )  # fmt: skip
 def test_the_reason_for_an_order(members, given, cramps) -> None:
     pages = {
-        Kind.MEDICATIONS: bundle(medication(**members)),
-        Kind.CONDITIONS: bundle(condition(id="c9", code=CRAMPS)),
+        Kind.MEDICATIONS: searchset(medication(**members)),
+        Kind.CONDITIONS: searchset(condition(id="c9", code=CRAMPS)),
     }
     [found] = read(pages).record.medications
     assert found.reason.given is given
@@ -202,11 +202,6 @@ def test_the_reason_for_an_order(members, given, cramps) -> None:
 
 
 # --- encounter -------------------------------------------------------------------------
-
-
-def visit(**more: object) -> dict:
-    encounter = {"resourceType": "Encounter", "id": "e1", "subject": {"reference": "Patient/p1"}}
-    return encounter | more
 
 
 @pytest.mark.parametrize(
@@ -223,8 +218,8 @@ def visit(**more: object) -> dict:
 )
 def test_the_reason_for_the_encounter(members) -> None:
     pages = {
-        Kind.ENCOUNTER: visit(**members),
-        Kind.CONDITIONS: bundle(condition(id="c9", code=CRAMPS)),
+        Kind.ENCOUNTER: fhir.encounter(**members),
+        Kind.CONDITIONS: searchset(condition(id="c9", code=CRAMPS)),
     }
     record = read(pages, replace(CALL, encounter_id="e1")).record
     assert record.encounter.given
@@ -234,7 +229,7 @@ def test_the_reason_for_the_encounter(members) -> None:
 
 @pytest.mark.parametrize("call", [replace(CALL, encounter_id="e2"), CALL])
 def test_another_encounter_is_refused(call) -> None:
-    record = read({Kind.ENCOUNTER: visit(reasonCode=[CRAMPS])}, call).record
+    record = read({Kind.ENCOUNTER: fhir.encounter(reasonCode=[CRAMPS])}, call).record
     assert not record.encounter.given
     assert [problem.kind for problem in record.problems] == ["wrong-encounter"]
 
@@ -243,14 +238,8 @@ def test_another_encounter_is_refused(call) -> None:
 
 
 def allergy(**more: object) -> dict:
-    fields: dict[str, object] = {
-        "resourceType": "AllergyIntolerance",
-        "id": "a1",
-        "clinicalStatus": code("active"),
-        "code": {"text": "Quinine"},
-        "patient": {"reference": "Patient/p1"},
-    }
-    return {key: value for key, value in (fields | more).items() if value is not None}
+    quinine = fhir.allergy("Quinine", verificationStatus=None)
+    return fhir.resource("AllergyIntolerance", **quinine | more)
 
 
 @pytest.mark.parametrize(
@@ -275,7 +264,7 @@ def allergy(**more: object) -> dict:
     ids=str,
 )
 def test_an_allergy_counts_unless_it_is_refuted_or_resolved(members, counts) -> None:
-    record = read({Kind.ALLERGIES: bundle(allergy(**members))}).record
+    record = read({Kind.ALLERGIES: searchset(allergy(**members))}).record
     assert bool(record.allergies) is counts
     if counts:
         assert record.allergies[0].concepts == frozenset({"quinine_hypersensitivity"})
@@ -295,7 +284,7 @@ def test_an_allergy_counts_unless_it_is_refuted_or_resolved(members, counts) -> 
     ids=str,
 )
 def test_an_allergy_to_an_unreadable_substance_is_reported(code, reported) -> None:
-    record = read({Kind.ALLERGIES: bundle(allergy(code=code))}).record
+    record = read({Kind.ALLERGIES: searchset(allergy(code=code))}).record
     assert [problem.kind for problem in record.problems] == (["unknown-code"] if reported else [])
     assert len(record.allergies) == 1
 
@@ -305,14 +294,14 @@ def test_an_allergy_to_an_unreadable_substance_is_reported(code, reported) -> No
     [("AllergyIntolerance/9", ["not-sent"]), ("AllergyIntolerance/a1", []), ("Group/9", [])],
 )
 def test_a_list_that_refers_to_allergies_that_were_not_sent_is_reported(target, reported) -> None:
-    listing = {"resourceType": "List", "id": "l", "entry": [{"item": {"reference": target}}]}
-    record = read({Kind.ALLERGIES: bundle(allergy(), listing)}).record
+    listing = fhir.resource("List", id="l", entry=[{"item": {"reference": target}}])
+    record = read({Kind.ALLERGIES: searchset(allergy(), listing)}).record
     assert [problem.kind for problem in record.problems] == reported
 
 
 def test_an_allergy_without_a_substance_is_a_problem_and_another_patients_is_refused() -> None:
     theirs = allergy(id="a2", patient={"reference": "Patient/p2"})
-    reading = read({Kind.ALLERGIES: bundle(allergy(code=None), theirs)})
+    reading = read({Kind.ALLERGIES: searchset(allergy(code=None), theirs)})
     assert reading.record.allergies == ()
     assert kinds(reading) == [
         ("wrong-patient", "AllergyIntolerance/a2"),
@@ -329,7 +318,7 @@ def order(**more: object) -> dict:
 
 
 def test_an_active_order_covers_what_it_asks_for() -> None:
-    [found] = read({Kind.ORDERS: bundle(order(reasonCode=[CRAMPS]))}).record.orders
+    [found] = read({Kind.ORDERS: searchset(order(reasonCode=[CRAMPS]))}).record.orders
     assert "potassium" in found.covers
     assert found.when is not None and found.when.isoformat() == "2026-03-01T09:00:00+00:00"
     assert "leg_cramps" in found.reason.concepts
@@ -353,7 +342,7 @@ def test_an_active_order_covers_what_it_asks_for() -> None:
     ids=str,
 )
 def test_only_active_orders_count(members, count) -> None:
-    assert len(read({Kind.ORDERS: bundle(order(**members))}).record.orders) == count
+    assert len(read({Kind.ORDERS: searchset(order(**members))}).record.orders) == count
 
 
 def test_every_item_of_an_older_versions_order_counts() -> None:
@@ -362,18 +351,18 @@ def test_every_item_of_an_older_versions_order_counts() -> None:
         code=None,
         item=[{"code": concept("2823-3")}, {"code": concept("19123-9")}],
     )
-    [found] = read({Kind.ORDERS: bundle(older_order)}).record.orders
+    [found] = read({Kind.ORDERS: searchset(older_order)}).record.orders
     assert {"potassium", "magnesium"} <= found.covers
 
 
 @pytest.mark.parametrize("kind", ["DeviceRequest", "NutritionOrder", "VisionPrescription"])
 def test_orders_of_unknown_kinds_cover_nothing(kind) -> None:
-    [found] = read({Kind.ORDERS: bundle(order(resourceType=kind))}).record.orders
+    [found] = read({Kind.ORDERS: searchset(order(resourceType=kind))}).record.orders
     assert found.covers == frozenset()
 
 
 def test_an_order_without_a_code_is_not_named() -> None:
-    [found] = read({Kind.ORDERS: bundle(order(code={"coding": [{}]}))}).record.orders
+    [found] = read({Kind.ORDERS: searchset(order(code={"coding": [{}]}))}).record.orders
     assert not found.named
     assert (found.covers, found.name) == (frozenset(), "")
 
@@ -385,6 +374,6 @@ def test_a_condition_that_does_not_say_what_it_is_is_reported_unless_refuted(
     verification, reported
 ) -> None:
     status = verification and {"coding": [{"code": verification}]}
-    reading = read({Kind.CONDITIONS: bundle(condition(code=None, verificationStatus=status))})
+    reading = read({Kind.CONDITIONS: searchset(condition(code=None, verificationStatus=status))})
     assert reading.record.conditions == ()
     assert [kind for kind, _ in kinds(reading)] == reported

@@ -12,15 +12,14 @@ from hooks.reading import lists_unread
 from tests.fhir_reading.records import (
     AS_OF,
     CALL,
-    ME,
     SNOMED,
-    bundle,
     condition,
     delivery,
     medication,
     reader,
 )
 from tests.testing import fhir
+from tests.testing.fhir import searchset
 
 UNLISTED = {"coding": [{"system": "https://codes.example/local", "code": "4711"}]}
 ABSENT = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
@@ -81,9 +80,9 @@ def facts_of(reading: Reading) -> Facts:
 
 
 def facts(**pages: object) -> Facts:
-    """Facts of complete, empty lists, except for these pages: ``conditions=bundle(…)``."""
+    """Facts of complete, empty lists, except for these pages: ``conditions=searchset(…)``."""
     given = {
-        Kind[name]: delivery(Kind[name], pages.get(name.lower(), bundle()))
+        Kind[name]: delivery(Kind[name], pages.get(name.lower(), searchset()))
         for name in ("CONDITIONS", "MEDICATIONS", "STATEMENTS")
     }
     return facts_of(reader().read(given, CALL))
@@ -91,8 +90,8 @@ def facts(**pages: object) -> Facts:
 
 def test_complete_lists_of_named_entries_could_be_read() -> None:
     found = facts(
-        conditions=bundle(condition(), condition(id="c2", code=UNLISTED | {"text": "Gout"})),
-        medications=bundle(
+        conditions=searchset(condition(), condition(id="c2", code=UNLISTED | {"text": "Gout"})),
+        medications=searchset(
             medication(),
             medication(id="m2", medicationCodeableConcept=UNLISTED | {"text": "Spironolactone"}),
             medication(id="m3", medicationCodeableConcept={"coding": [RXNORM_ONLY]}),
@@ -108,7 +107,7 @@ RXNORM_ONLY = {"system": "http://www.nlm.nih.gov/research/umls/rxnorm", "code": 
 @pytest.mark.parametrize("code", NOTHING)
 def test_a_list_with_an_active_medication_without_a_name_was_not_fully_read(code: object) -> None:
     found = facts(
-        medications=bundle(medication(), medication(id="m2", medicationCodeableConcept=code))
+        medications=searchset(medication(), medication(id="m2", medicationCodeableConcept=code))
     )
     [problem] = found.unread(Kind.MEDICATIONS)
     assert problem.source.reference == "MedicationRequest/m2"
@@ -118,7 +117,7 @@ def test_a_list_with_an_active_medication_without_a_name_was_not_fully_read(code
 
 @pytest.mark.parametrize("code", NOTHING)
 def test_a_list_with_an_active_condition_without_a_name_was_not_fully_read(code: object) -> None:
-    found = facts(conditions=bundle(condition(), condition(id="c2", code=code)))
+    found = facts(conditions=searchset(condition(), condition(id="c2", code=code)))
     [problem] = found.unread(Kind.CONDITIONS)
     assert problem.source.reference == "Condition/c2"
     assert found.could_be_read(Kind.MEDICATIONS)
@@ -137,18 +136,18 @@ def test_a_list_with_an_active_condition_without_a_name_was_not_fully_read(code:
 )
 def test_a_dangling_reference_is_not_read(reference: object) -> None:
     request = medication(medicationCodeableConcept=None, medicationReference=reference)
-    assert not facts(medications=bundle(request)).could_be_read(Kind.MEDICATIONS)
+    assert not facts(medications=searchset(request)).could_be_read(Kind.MEDICATIONS)
 
 
 @pytest.mark.parametrize("name", ["x", "7", "medication-request"])
 def test_an_entry_whose_type_is_not_a_fhir_type_is_not_read(name: str) -> None:
-    found = facts(medications=bundle(medication(), medication(id="m2") | {"resourceType": name}))
+    found = facts(medications=searchset(medication(), medication(id="m2") | {"resourceType": name}))
     assert not found.could_be_read(Kind.MEDICATIONS)
 
 
 @pytest.mark.parametrize("name", ["medicationrequest", "MedicationRequest ", "MEDICATIONREQUEST"])
 def test_the_case_and_spaces_of_a_type_do_not_matter(name: str) -> None:
-    found = facts(medications=bundle(medication(), medication(id="m2") | {"resourceType": name}))
+    found = facts(medications=searchset(medication(), medication(id="m2") | {"resourceType": name}))
     assert found.could_be_read(Kind.MEDICATIONS)
     assert len(found.record.medications) == 2
 
@@ -156,7 +155,7 @@ def test_the_case_and_spaces_of_a_type_do_not_matter(name: str) -> None:
 @pytest.mark.parametrize("words", ["5-HTP", "HbA1c", "B12", "K2", "Vitamin D3"])
 def test_a_name_with_digits_is_a_name(words: str) -> None:
     code = {"coding": [{"system": "https://codes.example", "code": "x"}], "text": words}
-    found = facts(medications=bundle(medication(medicationCodeableConcept=code)))
+    found = facts(medications=searchset(medication(medicationCodeableConcept=code)))
     assert found.could_be_read(Kind.MEDICATIONS)
 
 
@@ -170,48 +169,42 @@ def test_a_name_with_digits_is_a_name(words: str) -> None:
 )
 def test_a_condition_is_read_together_with_its_stage(stage: object, concept: str) -> None:
     staged = condition(code={"text": "Chronic kidney disease"}, stage=stage)
-    (kidney_disease,) = facts(conditions=bundle(staged)).conditions(concept)
+    (kidney_disease,) = facts(conditions=searchset(staged)).conditions(concept)
     assert kidney_disease.name == "Chronic kidney disease"
 
 
 @pytest.mark.parametrize("stage", [[], [{"summary": {}}], [{"type": {"text": "5"}}], "5", None])
 def test_a_condition_without_a_readable_stage_is_what_its_code_says(stage: object) -> None:
     staged = condition(code={"text": "Chronic kidney disease"}, stage=stage)
-    assert facts(conditions=bundle(staged)).conditions("ckd_stage_4_5") == ()
+    assert facts(conditions=searchset(staged)).conditions("ckd_stage_4_5") == ()
 
 
 def test_a_product_known_only_by_its_form_is_not_read() -> None:
-    product = {"resourceType": "Medication", "id": "p", "form": {"text": "Oral tablet"}}
+    product = fhir.resource("Medication", id="p", form={"text": "Oral tablet"})
     request = medication(
         medicationCodeableConcept=None, medicationReference={"reference": "Medication/p"}
     )
-    found = facts(medications=bundle(request, product))
+    found = facts(medications=searchset(request, product))
     assert not found.could_be_read(Kind.MEDICATIONS)
     assert not found.record.medications[0].named
 
 
 @pytest.mark.parametrize("status", [None, "", "unknown", "valid", 7])
 def test_a_medication_without_a_status_is_not_read(status: object) -> None:
-    found = facts(medications=bundle(medication(status=status)))
+    found = facts(medications=searchset(medication(status=status)))
     [problem] = found.unread(Kind.MEDICATIONS)
     assert problem.kind == "no-status"
 
 
 @pytest.mark.parametrize("key", ["medications", "statements", "conditions"])
 def test_an_entry_without_a_resource_is_not_read(key: str) -> None:
-    empty = {"resourceType": "Bundle", "entry": [{"fullUrl": "urn:uuid:1"}]}
-    found = facts(**{key: empty})
+    found = facts(**{key: searchset(entry=[{"fullUrl": "urn:uuid:1"}])})
     assert not found.could_be_read(Kind.CONDITIONS, Kind.MEDICATIONS)
 
 
 def test_a_statement_counts_as_an_entry_of_the_medications() -> None:
-    statement = {
-        "resourceType": "MedicationStatement",
-        "id": "s1",
-        "status": "active",
-        "subject": {"reference": f"Patient/{ME}"},
-    }
-    found = facts(statements=bundle(statement))
+    nameless = fhir.statement(None, medicationCodeableConcept=None)
+    found = facts(statements=searchset(nameless))
     [problem] = found.unread(Kind.MEDICATIONS)
     assert problem.source.reference == "MedicationStatement/s1"
 
@@ -228,7 +221,7 @@ def test_a_statement_counts_as_an_entry_of_the_medications() -> None:
     ids=lambda entry: f"{entry['status']} {entry.get('doNotPerform', '')}",
 )
 def test_a_medication_that_is_not_taken_needs_no_name(entry: dict) -> None:
-    assert facts(medications=bundle(entry)).could_be_read(Kind.MEDICATIONS)
+    assert facts(medications=searchset(entry)).could_be_read(Kind.MEDICATIONS)
 
 
 @pytest.mark.parametrize(
@@ -241,19 +234,19 @@ def test_a_medication_that_is_not_taken_needs_no_name(entry: dict) -> None:
     ids=str,
 )
 def test_a_condition_that_is_over_needs_no_name(more: dict) -> None:
-    assert facts(conditions=bundle(condition(code=None, **more))).could_be_read(Kind.CONDITIONS)
+    assert facts(conditions=searchset(condition(code=None, **more))).could_be_read(Kind.CONDITIONS)
 
 
 def test_an_unknown_status_of_a_named_condition_does_not_make_the_list_unread() -> None:
     strange = condition(clinicalStatus={"coding": [{"code": "sleeping"}]})
-    assert facts(conditions=bundle(strange)).could_be_read(Kind.CONDITIONS)
+    assert facts(conditions=searchset(strange)).could_be_read(Kind.CONDITIONS)
 
 
 @pytest.mark.parametrize("state", [State.ABSENT, State.UNAVAILABLE, State.PARTIAL])
 @pytest.mark.parametrize("kind", [Kind.CONDITIONS, Kind.MEDICATIONS])
 def test_an_incomplete_list_does_not_count_as_read(kind: Kind, state: State) -> None:
     resource_of = {Kind.CONDITIONS: condition(), Kind.MEDICATIONS: medication()}
-    pages = (bundle(resource_of[kind]),) if state is State.PARTIAL else ()
+    pages = (searchset(resource_of[kind]),) if state is State.PARTIAL else ()
     found = facts_of(reader().read({kind: delivery(kind, *pages, state=state)}, CALL))
     [problem] = found.unread(kind)
     assert problem.kind == state.value
@@ -262,9 +255,9 @@ def test_an_incomplete_list_does_not_count_as_read(kind: Kind, state: State) -> 
 
 
 def test_statements_are_missing_only_if_they_were_requested() -> None:
-    given = {Kind.MEDICATIONS: delivery(Kind.MEDICATIONS, bundle())}
+    given = {Kind.MEDICATIONS: delivery(Kind.MEDICATIONS, searchset())}
     assert facts_of(reader().read(given, CALL)).could_be_read(Kind.MEDICATIONS)
-    given[Kind.STATEMENTS] = delivery(Kind.STATEMENTS, bundle(), state=State.PARTIAL)
+    given[Kind.STATEMENTS] = delivery(Kind.STATEMENTS, searchset(), state=State.PARTIAL)
     assert not facts_of(reader().read(given, CALL)).could_be_read(Kind.MEDICATIONS)
 
 
@@ -284,7 +277,7 @@ ICD = "http://hl7.org/fhir/sid/icd-10-cm"
 )
 def test_a_listed_or_classified_code_counts_as_a_name(coding) -> None:
     coded = condition(code={"coding": [coding]})
-    assert facts(conditions=bundle(coded)).could_be_read(Kind.CONDITIONS)
+    assert facts(conditions=searchset(coded)).could_be_read(Kind.CONDITIONS)
 
 
 @pytest.mark.parametrize(
@@ -299,13 +292,13 @@ def test_a_listed_or_classified_code_counts_as_a_name(coding) -> None:
 )
 def test_an_unlisted_code_alone_could_be_any_disease_or_any_drug(coding) -> None:
     coded = condition(code={"coding": [coding]})
-    assert not facts(conditions=bundle(coded)).could_be_read(Kind.CONDITIONS)
+    assert not facts(conditions=searchset(coded)).could_be_read(Kind.CONDITIONS)
     past = coded | {"clinicalStatus": {"coding": [{"code": "resolved"}]}}
-    assert facts(conditions=bundle(past)).could_be_read(Kind.CONDITIONS)
+    assert facts(conditions=searchset(past)).could_be_read(Kind.CONDITIONS)
 
 
 def pointing(kind: str, **more: object) -> dict:
-    return {"resourceType": kind, "id": "x", "status": "current"} | more
+    return fhir.resource(kind, **{"id": "x", "status": "current"} | more)
 
 
 def lists(*items: object, **more: object) -> dict:
@@ -316,8 +309,7 @@ def plan(**activity: object) -> dict:
     return pointing("CarePlan", activity=[activity])
 
 
-STATED = {"resourceType": "MedicationStatement", "id": "s9", "status": "active",
-          "medicationCodeableConcept": {"text": "Spironolactone"}}  # fmt: skip
+STATED = fhir.statement("Spironolactone", id="s9", subject=None)
 NOT_SENT = {"reference": "MedicationStatement/s9"}
 POINTING = [
     lists(NOT_SENT),
@@ -335,19 +327,19 @@ POINTING = [
     pointing("Composition", section=[{"section": [{"entry": [NOT_SENT]}]}]),
     pointing("RequestGroup", action=[{"action": [{"resource": NOT_SENT}]}]),
     pointing("RequestOrchestration", action=[{"resource": NOT_SENT}]),
-    {"resourceType": "Parameters", "parameter": [{"name": "return", "resource": STATED}]},
-    {"resourceType": "DocumentReference", "id": "d", "status": "current"},
-    {"resourceType": "Binary", "id": "b", "contentType": "text/csv"},
-    {"resourceType": "Basic", "id": "b", "code": {"text": "Spironolactone"}},
-    {"resourceType": "Task", "id": "t", "focus": NOT_SENT},
+    fhir.resource("Parameters", parameter=[{"name": "return", "resource": STATED}]),
+    fhir.resource("DocumentReference", id="d", status="current"),
+    fhir.resource("Binary", id="b", contentType="text/csv"),
+    fhir.resource("Basic", id="b", code=fhir.concept("Spironolactone")),
+    fhir.resource("Task", id="t", focus=NOT_SENT),
 ]
 
 
 @pytest.mark.parametrize("resource", POINTING, ids=str)
 @pytest.mark.parametrize("key", ["medications", "statements"])
 def test_medicines_named_in_other_resources_are_reported(key, resource) -> None:
-    given = {"medications": bundle(medication()), "statements": bundle()}
-    given[key] = bundle(medication(), resource)
+    given = {"medications": searchset(medication()), "statements": searchset()}
+    given[key] = searchset(medication(), resource)
     found = facts(**given)
     assert not found.could_be_read(Kind.MEDICATIONS)
     assert found.taking("quinine")
@@ -363,30 +355,30 @@ def test_medicines_named_in_other_resources_are_reported(key, resource) -> None:
         lists({"reference": "MedicationRequest/m1"}),
         lists({"reference": "https://ehr.example/fhir/MedicationRequest/m1/_history/2"}),
         lists({"reference": "CareTeam/7"}, {"reference": "Practitioner/7"}),
-        lists({"reference": "#p"}, contained=[{"resourceType": "Patient", "id": "p"}]),
+        lists({"reference": "#p"}, contained=[fhir.resource("Patient", id="p")]),
         plan(detail={"status": "completed", "productCodeableConcept": {"text": "Quinine"}}),
         plan(detail={"status": "in-progress", "code": {"text": "Walk every day"}}),
         plan(reference={"reference": "ServiceRequest/7"}),
         pointing("Composition", section=[{"entry": [{"reference": "Immunization/7"}]}]),
         pointing("RequestGroup", action=[{"title": "nothing"}]),
-        {"resourceType": "Practitioner", "id": "p"},
+        fhir.resource("Practitioner", id="p"),
         fhir.product("Spironolactone", "p"),
-        {"resourceType": "Provenance", "id": "p"},
+        fhir.resource("Provenance", id="p"),
     ],
     ids=str,
 )
 def test_resources_that_name_no_medicine_or_only_ones_that_were_sent_are_not_reported(
     resource,
 ) -> None:
-    found = facts(medications=bundle(medication(), resource), statements=bundle())
+    found = facts(medications=searchset(medication(), resource), statements=searchset())
     assert found.could_be_read(Kind.MEDICATIONS)
 
 
 def test_a_list_that_refers_to_conditions_that_were_not_sent_is_reported() -> None:
     listing = lists({"reference": "Condition/7"})
-    assert not facts(conditions=bundle(condition(), listing)).could_be_read(Kind.CONDITIONS)
+    assert not facts(conditions=searchset(condition(), listing)).could_be_read(Kind.CONDITIONS)
     listing = lists({"reference": "Condition/c1"})
-    assert facts(conditions=bundle(condition(), listing)).could_be_read(Kind.CONDITIONS)
+    assert facts(conditions=searchset(condition(), listing)).could_be_read(Kind.CONDITIONS)
 
 
 def test_deeply_nested_sections_are_reported() -> None:
@@ -394,7 +386,8 @@ def test_deeply_nested_sections_are_reported() -> None:
     for _ in range(40):
         section = {"section": [section]}
     composition = pointing("Composition", section=[section])
-    assert not facts(medications=bundle(medication(), composition)).could_be_read(Kind.MEDICATIONS)
+    found = facts(medications=searchset(medication(), composition))
+    assert not found.could_be_read(Kind.MEDICATIONS)
 
 
 @pytest.mark.parametrize(
@@ -405,7 +398,7 @@ def test_deeply_nested_sections_are_reported() -> None:
      "Custom compound"],
 )  # fmt: skip
 def test_a_placeholder_in_place_of_a_drug_name_is_reported(name) -> None:
-    found = facts(medications=bundle(medication(name)))
+    found = facts(medications=searchset(medication(name)))
     assert not found.could_be_read(Kind.MEDICATIONS)
 
 
@@ -414,4 +407,4 @@ def test_a_placeholder_in_place_of_a_drug_name_is_reported(name) -> None:
              "Iron supplement", "Interleukin agent 2"]
 )  # fmt: skip
 def test_a_name_that_contains_more_than_a_placeholder_counts_as_a_name(name) -> None:
-    assert facts(medications=bundle(medication(name))).could_be_read(Kind.MEDICATIONS)
+    assert facts(medications=searchset(medication(name))).could_be_read(Kind.MEDICATIONS)

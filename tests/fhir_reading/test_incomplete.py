@@ -12,7 +12,8 @@ from cds_service.core.facts import Kind, State
 from cds_service.fhir.read.reading import Reading
 from cds_service.sources.obtaining import read_key
 from cds_service.sources.prefetch import Key
-from tests.fhir_reading.records import CALL, bundle, lab, medication, reader
+from tests.fhir_reading.records import CALL, lab, medication, reader
+from tests.testing.fhir import outcome, searchset
 
 Json = dict[str, Any]
 LISTS = [(Kind.RESULTS, lab()), (Kind.MEDICATIONS, medication())]
@@ -55,7 +56,7 @@ PARTS: list[Json] = [
     {"meta": {"tag": [{"code": "SUBSETTED"}]}},
     {"meta": {"tag": {"code": "SUBSETTED"}}, "total": 0},
     {"link": "", "meta": {"tag": [{"code": "SUBSETTED"}]}},
-    {"issues": {"resourceType": "OperationOutcome", "issue": [{"severity": "error"}]}},
+    {"issues": outcome("error")},
 ]
 
 
@@ -64,9 +65,9 @@ PARTS: list[Json] = [
 def test_an_incomplete_bundle_is_partial_or_unavailable_if_it_has_no_entries(
     kind: Kind, resource: Json, more: Json
 ) -> None:
-    assert state(kind, bundle(resource, **more)) is State.PARTIAL
-    assert state(kind, bundle(bundle(resource, **more))) is State.PARTIAL
-    assert state(kind, bundle(**more)) is State.UNAVAILABLE
+    assert state(kind, searchset(resource, **more)) is State.PARTIAL
+    assert state(kind, searchset(searchset(resource, **more))) is State.PARTIAL
+    assert state(kind, searchset(**more)) is State.UNAVAILABLE
 
 
 @pytest.mark.parametrize(
@@ -80,24 +81,20 @@ def test_an_incomplete_bundle_is_partial_or_unavailable_if_it_has_no_entries(
         {"total": None},
         {"meta": {"lastUpdated": "2026-03-09T08:00:00Z"}},
         {"meta": {"tag": [{"code": "actionable"}]}},
-        {"issues": {"resourceType": "OperationOutcome", "issue": [{"severity": "information"}]}},
+        {"issues": outcome("information")},
     ],
     ids=str,
 )
 @pytest.mark.parametrize(("kind", "resource"), LISTS)
 def test_a_complete_bundle_is_complete(kind: Kind, resource: Json, more: Json) -> None:
-    assert state(kind, bundle(resource, **more)) is State.GIVEN
-
-
-def entries(*items: Json) -> Json:
-    return {"resourceType": "Bundle", "type": "batch-response", "entry": list(items)}
+    assert state(kind, searchset(resource, **more)) is State.GIVEN
 
 
 FAILED: list[Json] = [
     {"status": "404 Not Found"},
     {"status": 503},
     {"status": "403", "outcome": {"resourceType": "OperationOutcome"}},
-    {"outcome": {"resourceType": "OperationOutcome", "issue": [{"severity": "fatal"}]}},
+    {"outcome": outcome("fatal")},
 ]
 
 
@@ -107,7 +104,7 @@ def test_an_entry_whose_request_failed_makes_the_bundle_partial(
     kind: Kind, resource: Json, response: Json
 ) -> None:
     for failed in ({"response": response}, {"response": response, "resource": resource}):
-        reading = arrived(kind, entries({"resource": resource}, failed))
+        reading = arrived(kind, searchset(entry=[{"resource": resource}, failed]))
         assert reading.record.availability[kind].state is State.PARTIAL
         assert "incomplete" in {problem.kind for problem in reading.record.problems}
 
@@ -117,13 +114,9 @@ def test_an_entry_whose_request_failed_makes_the_bundle_partial(
 def test_an_entry_whose_request_did_not_fail_is_read(
     kind: Kind, resource: Json, response: object
 ) -> None:
-    page = entries({"resource": resource, "response": response})
+    page = searchset(entry=[{"resource": resource, "response": response}])
     assert state(kind, page) is State.GIVEN
     assert arrived(kind, page).record.problems == ()
-
-
-def outcome(code: str, severity: str = "warning") -> Json:
-    return {"resourceType": "OperationOutcome", "issue": [{"severity": severity, "code": code}]}
 
 
 @pytest.mark.parametrize(
@@ -133,8 +126,8 @@ def outcome(code: str, severity: str = "warning") -> Json:
 def test_a_warning_that_something_is_missing_makes_the_bundle_partial(
     kind: Kind, resource: Json, code: str
 ) -> None:
-    assert state(kind, bundle(resource, outcome(code))) is State.PARTIAL
-    assert state(kind, bundle(outcome(code))) is State.UNAVAILABLE
+    assert state(kind, searchset(resource, outcome("warning", code))) is State.PARTIAL
+    assert state(kind, searchset(outcome("warning", code))) is State.UNAVAILABLE
 
 
 @pytest.mark.parametrize("code", ["processing", "informational", "not-supported", "invalid"])
@@ -142,17 +135,18 @@ def test_a_warning_that_something_is_missing_makes_the_bundle_partial(
 def test_other_warnings_do_not_make_the_bundle_partial(
     kind: Kind, resource: Json, code: str
 ) -> None:
-    assert state(kind, bundle(resource, outcome(code))) is State.GIVEN
+    assert state(kind, searchset(resource, outcome("warning", code))) is State.GIVEN
 
 
 def test_withheld_data_make_the_bundle_partial_except_for_results() -> None:
     """Results are requested by code, so other results that are withheld do not matter."""
-    assert state(Kind.MEDICATIONS, bundle(medication(), outcome("suppressed"))) is State.PARTIAL
-    assert state(Kind.RESULTS, bundle(lab(), outcome("suppressed"))) is State.GIVEN
+    withheld = outcome("warning", "suppressed")
+    assert state(Kind.MEDICATIONS, searchset(medication(), withheld)) is State.PARTIAL
+    assert state(Kind.RESULTS, searchset(lab(), withheld)) is State.GIVEN
 
 
 @pytest.mark.parametrize("page", [{"entry": [None]}, {"entry": [None, {"resource": medication()}]},
                                   {"entry": [7]}, {"entry": [[]]}], ids=str)  # fmt: skip
 def test_an_empty_entry_is_reported(page: Json) -> None:
-    reading = arrived(Kind.MEDICATIONS, {"resourceType": "Bundle", **page})
+    reading = arrived(Kind.MEDICATIONS, searchset(**page))
     assert "unreadable" in {problem.kind for problem in reading.record.problems}

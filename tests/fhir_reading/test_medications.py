@@ -15,7 +15,6 @@ from cds_service.fhir.values.dosage import read_dosages
 from cds_service.fhir.values.strengths import ingredients_of
 from tests.fhir_reading.records import (
     RXNORM,
-    bundle,
     calling,
     delivery,
     kinds,
@@ -25,12 +24,13 @@ from tests.fhir_reading.records import (
     signing,
 )
 from tests.testing import fhir
+from tests.testing.fhir import searchset
 
 QUININE = {"coding": [{"system": RXNORM, "code": "312762"}], "text": "Quinine 130 MG Oral Tablet"}
 
 
 def medications(*resources: object):
-    return read({Kind.MEDICATIONS: bundle(*resources)})
+    return read({Kind.MEDICATIONS: searchset(*resources)})
 
 
 def only_medication(**members: object):
@@ -95,7 +95,7 @@ def statement(**more: object) -> dict:
     ids=str,
 )  # fmt: skip
 def test_whether_a_stated_medication_is_taken(members, taking) -> None:
-    reading = read({Kind.STATEMENTS: bundle(statement(**members))})
+    reading = read({Kind.STATEMENTS: searchset(statement(**members))})
     [found] = reading.record.medications
     assert (found.taking, found.statement) == (taking, True)
     assert reading.record.problems == ()
@@ -121,7 +121,7 @@ def test_when_a_medication_was_ordered_or_stated(resource, when) -> None:
 
 # --- what it is --------------------------------------------------------------------------
 
-PRODUCT = {"resourceType": "Medication", "id": "q", "code": QUININE}
+PRODUCT = fhir.resource("Medication", id="q", code=QUININE)
 
 
 @pytest.mark.parametrize(
@@ -144,10 +144,8 @@ PRODUCT = {"resourceType": "Medication", "id": "q", "code": QUININE}
 )
 def test_the_medication_is_found_wherever_the_record_names_it(members) -> None:
     request = medication(**({"medicationCodeableConcept": None} | members))
-    page = {
-        "resourceType": "Bundle",
-        "entry": [{"resource": request}, {"fullUrl": "urn:uuid:77", "resource": PRODUCT}],
-    }
+    page = searchset(request, PRODUCT)
+    page["entry"][1]["fullUrl"] = "urn:uuid:77"
     reading = read({Kind.MEDICATIONS: page})
     [found] = reading.record.medications
     assert found.named
@@ -169,11 +167,9 @@ def test_a_reference_can_be_the_full_url_of_an_entry(reference) -> None:
     request = medication(
         medicationCodeableConcept=None, medicationReference={"reference": reference}
     )
-    entries = [
-        {"resource": request},
-        {"fullUrl": "https://ehr.example/fhir/Medication/77", "resource": PRODUCT},
-    ]
-    reading = read({Kind.MEDICATIONS: {"resourceType": "Bundle", "entry": entries}})
+    page = searchset(request, PRODUCT)
+    page["entry"][1]["fullUrl"] = "https://ehr.example/fhir/Medication/77"
+    reading = read({Kind.MEDICATIONS: page})
     assert "quinine" in reading.record.medications[0].classes
 
 
@@ -182,7 +178,9 @@ def test_references_are_resolved_in_the_same_bundle_first() -> None:
     request = medication(
         medicationCodeableConcept=None, medicationReference={"reference": "Medication/q"}
     )
-    reading = read({Kind.STATEMENTS: bundle(other), Kind.MEDICATIONS: bundle(request, PRODUCT)})
+    reading = read(
+        {Kind.STATEMENTS: searchset(other), Kind.MEDICATIONS: searchset(request, PRODUCT)}
+    )
     assert "quinine" in reading.record.medications[0].classes
 
 
@@ -201,7 +199,7 @@ def test_references_are_resolved_in_the_same_bundle_first() -> None:
         (
             {
                 "medicationReference": {"reference": "#x"},
-                "contained": [{"resourceType": "Condition", "id": "x", "code": QUININE}],
+                "contained": [fhir.resource("Condition", id="x", code=QUININE)],
             },
             ["unresolved-medication"],
         ),
@@ -224,10 +222,7 @@ def test_medications_are_identified_by_normalised_codes() -> None:
 
 
 def test_ingredients_of_a_product_count_with_their_strengths() -> None:
-    product = {
-        "resourceType": "Medication",
-        "id": "x",
-        "code": {"text": "Mixture"},
+    product = fhir.product("Mixture", "x") | {
         "ingredient": [
             {
                 "itemCodeableConcept": {"text": "Quinine sulfate"},
@@ -243,7 +238,7 @@ def test_ingredients_of_a_product_count_with_their_strengths() -> None:
                                "denominator": {"value": 5, "code": "mL"}}},
         ],
         "contained": [
-            {"resourceType": "Substance", "id": "s", "code": {"text": "Potassium chloride"}}
+            fhir.resource("Substance", id="s", code=fhir.concept("Potassium chloride"))
         ],
     }  # fmt: skip
     request = medication(
@@ -469,7 +464,7 @@ def draft(**more: object) -> dict:
 )
 def test_a_selected_draft(selection) -> None:
     entries = [{"fullUrl": "urn:uuid:4711", "resource": draft()}, {"resource": draft(id="d2")}]
-    reading = drafts({"resourceType": "Bundle", "entry": entries}, selection)
+    reading = drafts(searchset(entry=entries), selection)
     first, second = reading.record.drafts.medications
     assert first.selected and not second.selected
     assert first.taking is Taking.DRAFT
@@ -483,7 +478,7 @@ def test_a_selected_draft(selection) -> None:
 
 @pytest.mark.parametrize("selection", ["MedicationRequest/x", "MedicationRequest/d11", "1"])
 def test_a_selection_that_matches_no_draft_is_a_problem(selection) -> None:
-    reading = drafts(bundle(draft()), selection)
+    reading = drafts(searchset(draft()), selection)
     assert reading.record.drafts.selected_medications == ()
     assert kinds(reading) == [("unresolved-selection", selection)]
 
@@ -491,19 +486,19 @@ def test_a_selection_that_matches_no_draft_is_a_problem(selection) -> None:
 @pytest.mark.parametrize(
     "shape",
     [
-        bundle(draft()),
+        searchset(draft()),
         {"entry": [{"resource": draft()}]},
-        {"resourceType": "Bundle", "entry": {"resource": draft()}},
-        {"resourceType": "Bundle", "entry": [draft()]},
+        searchset(entry={"resource": draft()}),
+        searchset(entry=[draft()]),
         [draft()],
         draft(),
-        [bundle(draft())],
-        bundle(bundle(draft())),
-        {"response": {"status": "200"}, "resource": bundle(draft())},
+        [searchset(draft())],
+        searchset(searchset(draft())),
+        {"response": {"status": "200"}, "resource": searchset(draft())},
         {"data": draft(), "headers": {}},
-        bundle(draft(status=None)),
-        bundle(draft(status="active")),
-        bundle(draft(subject=None)),
+        searchset(draft(status=None)),
+        searchset(draft(status="active")),
+        searchset(draft(subject=None)),
     ],
     ids=str,
 )
@@ -515,7 +510,7 @@ def test_drafts_in_any_wrapping(shape) -> None:
 
 @pytest.mark.parametrize("status", ["entered-in-error", "cancelled", "revoked"])
 def test_a_withdrawn_draft_does_not_count(status) -> None:
-    reading = drafts(bundle(draft(status=status)), "MedicationRequest/d1")
+    reading = drafts(searchset(draft(status=status)), "MedicationRequest/d1")
     assert reading.record.drafts.medications == ()
     assert reading.record.problems == ()
 
@@ -524,7 +519,7 @@ def test_drafts_nested_too_deeply_are_reported_and_not_lost() -> None:
     page: object = draft()
     was_read = []
     for _ in range(7):
-        page = bundle(page)
+        page = searchset(page)
         reading = drafts(page, "MedicationRequest/d1")
         was_read.append(bool(reading.record.drafts.selected_medications))
         too_deep = [problem for problem in reading.record.problems if "too deep" in problem.reason]
@@ -536,25 +531,25 @@ def test_drafts_nested_too_deeply_are_reported_and_not_lost() -> None:
 
 def test_another_patients_draft_is_refused_and_reported() -> None:
     theirs = draft(subject={"reference": "Patient/p2"})
-    call = calling(bundle(theirs), "MedicationRequest/d1")
-    pages = {Kind.MEDICATIONS: delivery(Kind.MEDICATIONS, bundle())}
+    call = calling(searchset(theirs), "MedicationRequest/d1")
+    pages = {Kind.MEDICATIONS: delivery(Kind.MEDICATIONS, searchset())}
     reading = reader().read(pages, call)
     assert reading.record.availability[Kind.MEDICATIONS].state is State.NONE
     assert reading.record.drafts.medications == ()
     assert kinds(reading) == [("wrong-patient", "MedicationRequest/d1")]
 
 
-OUTCOME = {"resourceType": "OperationOutcome", "issue": [{"severity": "error"}]}
+OUTCOME = fhir.outcome()
 
 
 @pytest.mark.parametrize(
     "shape",
     [
         "x", 7, True, [7], {"entry": [7]}, {"entry": [{"id": "x"}]}, {"entry": [{}]},
-        bundle(None), bundle(OUTCOME), OUTCOME,
+        searchset(None), searchset(OUTCOME), OUTCOME,
         {"resourceType": "Bundle", "total": 2}, {"resourceType": "Bundle", "Entry": [draft()]},
         {"resourceType": "Bundle", "entries": [{"resource": draft()}]},
-        {"resourceType": "Parameters", "parameter": [{"resource": bundle(draft())}]},
+        {"resourceType": "Parameters", "parameter": [{"resource": searchset(draft())}]},
     ],
     ids=lambda shape: str(shape)[:60],
 )  # fmt: skip
@@ -564,17 +559,17 @@ def test_what_is_not_a_draft_is_a_problem(shape) -> None:
     assert [problem.kind for problem in reading.record.problems] == ["unreadable"]
 
 
-@pytest.mark.parametrize("shape", [None, {}, [], {"entry": None}, bundle(), bundle(total=0)])
+@pytest.mark.parametrize("shape", [None, {}, [], {"entry": None}, searchset(), searchset(total=0)])
 def test_no_draft_is_not_a_problem(shape) -> None:
     reading = drafts(shape)
     assert reading.record.problems == ()
 
 
 def test_drafts_of_tests_and_of_other_kinds() -> None:
-    test = {"resourceType": "ServiceRequest", "id": "s", "code": {"text": "Serum potassium"}}
-    device = {"resourceType": "DeviceRequest", "id": "v", "codeCodeableConcept": {"text": "x"}}
-    person = {"resourceType": "Practitioner", "id": "y"}
-    found = drafts(bundle(test, device, person), "ServiceRequest/s").record.drafts
+    test = fhir.order("Serum potassium", id="s", subject=None)
+    device = fhir.resource("DeviceRequest", id="v", codeCodeableConcept=fhir.concept("x"))
+    person = fhir.resource("Practitioner", id="y")
+    found = drafts(searchset(test, device, person), "ServiceRequest/s").record.drafts
     assert [order.source.reference for order in found.orders] == [
         "ServiceRequest/s",
         "DeviceRequest/v",
@@ -589,16 +584,16 @@ def test_a_drafts_medication_may_be_another_entry_or_in_prefetch() -> None:
     draft_order = draft(
         medicationCodeableConcept=None, medicationReference={"reference": "Medication/q"}
     )
-    [found] = drafts(bundle(draft_order, PRODUCT)).record.drafts.medications
+    [found] = drafts(searchset(draft_order, PRODUCT)).record.drafts.medications
     assert "quinine" in found.classes
-    call = calling(bundle(draft_order))
-    pages = {Kind.MEDICATIONS: delivery(Kind.MEDICATIONS, bundle(PRODUCT))}
+    call = calling(searchset(draft_order))
+    pages = {Kind.MEDICATIONS: delivery(Kind.MEDICATIONS, searchset(PRODUCT))}
     [found] = reader().read(pages, call).record.drafts.medications
     assert "quinine" in found.classes
 
 
 def test_many_drafts_and_selections_do_not_take_quadratic_time() -> None:
-    many = bundle(*(draft(id=f"d{n}") for n in range(3000)))
+    many = searchset(*(draft(id=f"d{n}") for n in range(3000)))
     names = [f"MedicationRequest/d{n}" for n in range(3001)]
     started = time.perf_counter()
     reading = drafts(many, *names)
@@ -608,9 +603,7 @@ def test_many_drafts_and_selections_do_not_take_quadratic_time() -> None:
 
 
 def test_ingredients_of_the_oldest_version() -> None:
-    product = {
-        "resourceType": "Medication",
-        "id": "x",
+    product = fhir.resource("Medication", id="x") | {
         "product": {
             "form": {"text": "Tablet"},
             "ingredient": [
@@ -624,7 +617,7 @@ def test_ingredients_of_the_oldest_version() -> None:
             ],
         },
     }
-    substance = {"resourceType": "Substance", "id": "q", "code": {"text": "Quinine"}}
+    substance = fhir.resource("Substance", id="q", code=fhir.concept("Quinine"))
     request = medication(
         medicationCodeableConcept=None, medicationReference={"reference": "Medication/x"}
     )
@@ -680,7 +673,7 @@ LOCAL_ONLY = {"coding": [{"system": "urn:oid:1.2.840.114350.1", "code": "26224"}
     ids=str,
 )
 def test_a_draft_that_does_not_say_what_it_is_is_reported(code, at_selection, at_signing) -> None:
-    page = bundle(draft(medicationCodeableConcept=code))
+    page = searchset(draft(medicationCodeableConcept=code))
     for selections, expected in ((("MedicationRequest/d1",), at_selection), (None, at_signing)):
         call = replace(calling(page), selections=selections)
         problems = reader().read({}, call).record.problems
@@ -690,7 +683,7 @@ def test_a_draft_that_does_not_say_what_it_is_is_reported(code, at_selection, at
 
 
 def test_a_draft_that_was_not_selected_needs_no_name() -> None:
-    page = bundle(draft(medicationCodeableConcept=LOCAL_ONLY), draft(id="d2"))
+    page = searchset(draft(medicationCodeableConcept=LOCAL_ONLY), draft(id="d2"))
     assert kinds(drafts(page, "MedicationRequest/d2")) == []
 
 
@@ -698,7 +691,7 @@ def test_a_draft_that_was_not_selected_needs_no_name() -> None:
     "kind", ["RequestGroup", "MedicationDispense", "CarePlan", "Basic", "RequestOrchestration"]
 )
 def test_a_signed_resource_that_is_not_read_as_an_order_is_reported(kind: str) -> None:
-    drafts = bundle({"resourceType": kind, "id": "d", "status": "draft"}, medication(id="m"))
+    drafts = searchset(fhir.resource(kind, id="d", status="draft"), medication(id="m"))
     reading = read({}, signing(drafts))
     assert kinds(reading) == [("unreadable", f"{kind}/d")]
     assert len(reading.record.drafts.medications) == 1
@@ -708,5 +701,5 @@ def test_a_signed_resource_that_is_not_read_as_an_order_is_reported(kind: str) -
 
 @pytest.mark.parametrize("kind", ["Task", "Medication", "Practitioner", "Encounter"])
 def test_other_resources_sent_with_signed_orders_are_not_reported(kind: str) -> None:
-    drafts = bundle({"resourceType": kind, "id": "d", "status": "draft"}, medication(id="m"))
+    drafts = searchset(fhir.resource(kind, id="d", status="draft"), medication(id="m"))
     assert kinds(read({}, signing(drafts))) == []

@@ -25,7 +25,9 @@ from cds_service.terminology.vocabulary import Vocabulary
 from hooks.knowledge import vocabulary as lists
 from hooks.knowledge.files import analytes
 from tests.fhir_reading.nothing_lost import IGNORED, Json, facts_of, named, problems_of, statuses
-from tests.fhir_reading.records import CALL, ME, bundle, delivery, reader
+from tests.fhir_reading.records import CALL, ME, delivery, reader
+from tests.testing import fhir
+from tests.testing.fhir import searchset
 from tests.testing.shared_data import shared_path
 from tests.testing.thorough import examples
 
@@ -270,16 +272,12 @@ def orders(draw: st.DrawFn) -> Generated:
 
 
 ANOTHER: Mapping[Kind, Json] = {
-    Kind.RESULTS: {"resourceType": "Observation", "id": "z", "status": "final",
-                   "code": {"text": "Chloride"}},
-    Kind.CONDITIONS: {"resourceType": "Condition", "id": "z", "code": {"text": "Asthma"},
-                      "clinicalStatus": {"coding": [{"code": "active"}]}},
-    Kind.MEDICATIONS: {"resourceType": "MedicationRequest", "id": "z", "status": "active",
-                       "medicationCodeableConcept": {"text": "Paracetamol"}},
-    Kind.ALLERGIES: {"resourceType": "AllergyIntolerance", "id": "z", "code": {"text": "Nuts"}},
-    Kind.ORDERS: {"resourceType": "ServiceRequest", "id": "z", "status": "active",
-                  "code": {"text": "Chest X-ray"}},
-}  # fmt: skip
+    Kind.RESULTS: fhir.lab("2075-0", None, id="z", code=fhir.concept("Chloride")),
+    Kind.CONDITIONS: fhir.condition("Asthma", id="z"),
+    Kind.MEDICATIONS: fhir.prescription("Paracetamol", id="z"),
+    Kind.ALLERGIES: fhir.allergy("Nuts", id="z"),
+    Kind.ORDERS: fhir.order("Chest X-ray", id="z"),
+}
 """What is sent with the record but names none of its concepts."""
 
 
@@ -287,15 +285,15 @@ ANOTHER: Mapping[Kind, Json] = {
 def records(draw: st.DrawFn, makers: Mapping[Kind, st.SearchStrategy[Generated]]) -> Record:
     kind = draw(st.sampled_from(list(makers)))
     resource, concept, others = draw(makers[kind])
-    unrelated = [{"resourceType": "Practitioner", "id": "p"}, ANOTHER[kind]]
-    complete = bundle(resource, *others, *draw(st.sampled_from([[], unrelated])))
+    unrelated = [fhir.resource("Practitioner", id="p"), ANOTHER[kind]]
+    complete = searchset(resource, *others, *draw(st.sampled_from([[], unrelated])))
     page = draw(
         st.sampled_from(
             [
                 complete,
                 [resource, *others],
                 json.dumps(complete),
-                bundle(complete),
+                searchset(complete),
                 {"data": complete},
                 {"response": {"status": "200"}, "resource": complete},
                 {"data": [complete]},
@@ -304,13 +302,13 @@ def records(draw: st.DrawFn, makers: Mapping[Kind, st.SearchStrategy[Generated]]
                 complete | {"link": [{"relation": "next", "url": "?"}]},
                 complete | {"link": "?", "total": 1},
                 complete | {"meta": {"tag": [{"code": "SUBSETTED"}]}},
-                {
-                    "resourceType": "Bundle",
+                complete
+                | {
                     "entry": [
                         {"response": {"status": "500"}, **entry} for entry in complete["entry"]
-                    ],
+                    ]
                 },
-                {"resourceType": "Bundle", "entry": [resource, *others]},
+                complete | {"entry": [resource, *others]},
             ]
         )
     )
@@ -407,7 +405,7 @@ def test_nothing_of_the_synthetic_patients_is_lost() -> None:
         resources = [entry["resource"] for entry in entries]
         [me] = [resource["id"] for resource in resources if resource["resourceType"] == "Patient"]
         pages = {
-            kind: delivery(kind, {"resourceType": "Bundle", "entry": found})
+            kind: delivery(kind, searchset(entry=found))
             for kind in set(KINDS.values())
             if (
                 found := [

@@ -12,6 +12,7 @@ from cds_service.fhir.intake.pointing import pointed_at
 from cds_service.terminology.codes import normal_key
 from tests.fhir_reading.records import kinds, lab, newest, read, result, results
 from tests.fhir_reading.test_places import panel, part
+from tests.testing.fhir import outcome, resource, searchset, specimen
 
 K = {"coding": [{"system": "http://loinc.org", "code": "2823-3"}]}
 
@@ -54,15 +55,10 @@ def test_a_code_of_blood_and_a_method_for_urine_contradict_each_other() -> None:
 
 
 def test_a_remark_on_a_contained_specimen_applies_to_the_results_of_that_report() -> None:
-    specimen = {"resourceType": "Specimen", "id": "s1", "condition": [{"text": "Haemolysed"}]}
-    observation = panel(part(K, 4.1, "mmol/L"), contained=[specimen], specimen={"reference": "#s1"})
+    contained = [specimen(condition=[{"text": "Haemolysed"}])]
+    observation = panel(part(K, 4.1, "mmol/L"), contained=contained, specimen={"reference": "#s1"})
     found = newest(results(observation), "potassium")
     assert (found.result or found.tentative).remarks == ("haemolysed",)
-
-
-def outcome(words: str, code: str = "suppressed") -> Any:
-    issue = {"severity": "warning", "code": code, "details": {"text": words}}
-    return {"resourceType": "OperationOutcome", "issue": [issue]}
 
 
 @pytest.mark.parametrize(
@@ -77,11 +73,12 @@ def outcome(words: str, code: str = "suppressed") -> Any:
     ],
 )  # fmt: skip
 def test_withheld_data(words: str, code: str, kind: Kind, incomplete: bool) -> None:
-    assert says_incomplete(outcome(words, code), kind) is incomplete
+    withheld = outcome("warning", code, details={"text": words})
+    assert says_incomplete(withheld, kind) is incomplete
 
 
 def listed(*items: Any, **more: Any) -> Any:
-    return {"resourceType": "List", "status": "current", "entry": list(items), **more}
+    return resource("List", status="current", entry=[*items], **more)
 
 
 NAMED = {"item": {"display": "Living will on file"}}
@@ -121,13 +118,12 @@ def test_a_list_of_something_else_still_names_a_medication_by_its_type() -> None
     ],
 )
 def test_a_diet_is_not_a_medication(detail: Any, expected: set[Kind]) -> None:
-    plan = {"resourceType": "CarePlan", "status": "active", "activity": [{"detail": detail}]}
+    plan = resource("CarePlan", status="active", activity=[{"detail": detail}])
     assert pointed_at(plan, ()) == expected
 
 
 def test_a_specimen_alone_is_neither_a_result_nor_a_problem() -> None:
-    page = {"resourceType": "Bundle", "entry": [{"resource": {"resourceType": "Specimen"}}]}
-    reading = read({Kind.RESULTS: page})
+    reading = read({Kind.RESULTS: searchset(specimen())})
     assert reading.record.availability[Kind.RESULTS].state is State.GIVEN
     assert kinds(reading) == []
 

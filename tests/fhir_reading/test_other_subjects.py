@@ -6,7 +6,6 @@ import pytest
 
 from cds_service.core.facts import Kind
 from tests.fhir_reading.records import (
-    bundle,
     concept,
     condition,
     lab,
@@ -15,6 +14,7 @@ from tests.fhir_reading.records import (
     result,
     results,
 )
+from tests.testing.fhir import searchset
 
 MODIFIER = [{"url": "http://example.org/not", "valueBoolean": True}]
 VALUE = {"value": 6.8, "unit": "mmol/L"}
@@ -98,7 +98,7 @@ def test_a_withdrawn_result_with_a_modifier_is_not_reported() -> None:
     ],
 )
 def test_an_entry_with_a_modifier_is_reported_and_not_used(kind: Kind, resource: dict) -> None:
-    record = read({kind: bundle(resource)}).record
+    record = read({kind: searchset(resource)}).record
     assert not record.conditions and not record.medications
     assert [(problem.kind, problem.about) for problem in record.problems] == [
         ("modified", kind.value)

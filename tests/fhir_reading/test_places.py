@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from cds_service.core.series import Worse
-from tests.fhir_reading.records import HEMOGLOBIN, ME, SNOMED, concept, lab, results
+from tests.fhir_reading.records import HEMOGLOBIN, SNOMED, concept, lab, results
+from tests.testing import fhir
 
 UNIT = {"system": "http://unitsofmeasure.org"}
 
@@ -94,16 +95,8 @@ def test_a_panel_of_another_patient_is_not_read() -> None:
 
 
 def report(*contained: object, **more: object) -> dict:
-    fields = {
-        "resourceType": "DiagnosticReport",
-        "id": "r1",
-        "status": "final",
-        "code": concept("51990-0"),
-        "subject": {"reference": f"Patient/{ME}"},
-        "effectiveDateTime": "2026-03-08T08:00:00Z",
-        "contained": list(contained),
-    }
-    return fields | more
+    elements = {"code": concept("51990-0"), "effectiveDateTime": "2026-03-08T08:00:00Z"}
+    return fhir.report(*contained, **elements | more)
 
 
 def bare(code: str = "2823-3", value: object = 6.8, **more: object) -> dict:
@@ -119,7 +112,7 @@ def bare(code: str = "2823-3", value: object = 6.8, **more: object) -> dict:
     [
         (report(bare()), "2026-03-08"),
         (report(bare(effectiveDateTime="2026-03-07T08:00:00Z")), "2026-03-07"),
-        (report({"resourceType": "Specimen", "id": "s"}, bare(), status="appended"), "2026-03-08"),
+        (report(fhir.specimen(), bare(), status="appended"), "2026-03-08"),
         (panel(contained=[bare()]), "2026-03-09"),
     ],
 )
@@ -264,9 +257,9 @@ NESTED_RESULT = lab(id="k", value=6.8)
         {"component": [[part(concept("2823-3"), 6.8)]]},
         {"component": [{"code": concept("2823-3"), "valueQuantity": {}}, [[{"code": 7}]]]},
         {"component": ["code: potassium, 6.8"]},
-        {"contained": [{"resourceType": "Bundle", "entry": [{"resource": NESTED_RESULT}]}]},
-        {"contained": [{"resourceType": "DiagnosticReport", "contained": [NESTED_RESULT]}]},
-        {"contained": [{"resourceType": "Parameters", "parameter": [{"resource": NESTED_RESULT}]}]},
+        {"contained": [fhir.searchset(NESTED_RESULT)]},
+        {"contained": [fhir.resource("DiagnosticReport", contained=[NESTED_RESULT])]},
+        {"contained": [fhir.resource("Parameters", parameter=[{"resource": NESTED_RESULT}])]},
     ],
     ids=str,
 )
@@ -281,7 +274,7 @@ def test_results_nested_too_deeply_are_reported(more) -> None:
 
 @pytest.mark.parametrize(
     "contained",
-    [{"resourceType": "Specimen", "id": "s"}, {"resourceType": "Device"}, 7, {"id": "x"}],
+    [fhir.specimen(name="s"), fhir.resource("Device"), 7, {"id": "x"}],
     ids=str,
 )
 def test_contained_resources_that_are_not_results_are_not_reported(contained) -> None:

@@ -17,13 +17,13 @@ from cds_service.fhir.values.dosage import read_dosages
 from cds_service.fhir.values.strengths import ingredients_of
 from tests.fhir_reading.records import (
     CALL,
-    bundle,
     calling,
     condition,
     lab,
     medication,
     reader,
 )
+from tests.testing.fhir import searchset
 from tests.testing.thorough import examples
 
 NAMES = [
@@ -66,7 +66,7 @@ resources = st.builds(
     st.sampled_from(WORDS[:13]),
     st.dictionaries(st.sampled_from(NAMES), anything, max_size=8),
 )
-pages = anything | resources | st.lists(resources, max_size=4).map(lambda items: bundle(*items))
+pages = anything | resources | st.lists(resources, max_size=4).map(lambda items: searchset(*items))
 fast = settings(
     max_examples=examples(150),
     deadline=None,
@@ -157,9 +157,9 @@ def test_a_valid_record_changed_anywhere_never_raises_and_never_loses_the_rest(d
         target = target[step]
     target[last] = data.draw(anything)
     good = lab("718-7", 14.2, "g/dL", id="good")
-    page = json.dumps(bundle(*record, good)).encode()
+    page = json.dumps(searchset(*record, good)).encode()
     deliveries = {Kind.RESULTS: Delivery(Kind.RESULTS, State.GIVEN, (page,), "prefetch.results")}
-    call = calling(bundle(*record))
+    call = calling(searchset(*record))
     reading = reader().read(deliveries, call)
     use_everything(reading)
     found = reading.series["hemoglobin"].newest(Worse.LOW).result
@@ -176,10 +176,10 @@ def test_nothing_of_another_patient_becomes_a_fact(theirs, name) -> None:
             resource["id"] = "p2"
     theirs = [resource for resource in theirs if resource["resourceType"] != "Bundle"]
     page = json.dumps(
-        bundle(*theirs, *(resource | {"subject": other} for resource in VALID))
+        searchset(*theirs, *(resource | {"subject": other} for resource in VALID))
     ).encode()
     deliveries = {kind: Delivery(kind, State.GIVEN, (page,), "prefetch.x") for kind in Kind}
-    call = replace(calling(bundle(*theirs)), encounter_id="e1")
+    call = replace(calling(searchset(*theirs)), encounter_id="e1")
     reading = reader().read(deliveries, call)
     record = reading.record
     assert reading.series == {}

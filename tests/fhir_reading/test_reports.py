@@ -8,7 +8,8 @@ import pytest
 
 from cds_service.core.facts import Kind
 from cds_service.fhir.read.reading import Reading
-from tests.fhir_reading.records import LOINC, ME, concept, lab, read, results
+from tests.fhir_reading.records import LOINC, concept, lab, read, results
+from tests.testing import fhir
 
 Json = dict[str, Any]
 LAB = [{"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v2-0074", "code": "LAB"}]}]
@@ -17,16 +18,7 @@ SODIUM = lab("2951-2", value=140, id="na")
 
 
 def report(**more: object) -> Json:
-    elements = {
-        "resourceType": "DiagnosticReport",
-        "id": "d1",
-        "status": "final",
-        "category": LAB,
-        "code": {"text": "Laboratory report"},
-        "subject": {"reference": f"Patient/{ME}"},
-        "effectiveDateTime": "2026-03-09T08:00:00Z",
-    }
-    return elements | more
+    return fhir.report(**{"category": LAB} | more)
 
 
 def reported(reading: Reading) -> set[str]:
@@ -53,7 +45,7 @@ def reported(reading: Reading) -> set[str]:
     ids=str,
 )  # fmt: skip
 def test_a_report_without_results_is_reported(more: Json, about: str) -> None:
-    diagnostic_report = {name: value for name, value in report(**more).items() if value is not None}
+    diagnostic_report = report(**more)
     assert reported(results(SODIUM, diagnostic_report)) == {about}
     assert reported(results(SODIUM, diagnostic_report | {"status": "entered-in-error"})) == set()
     assert reported(results(SODIUM, diagnostic_report | {"status": "registered"})) == set()
@@ -123,10 +115,8 @@ BLOOD_COUNT = concept("58410-2")
 )
 def test_a_result_is_found_by_its_full_url(target: str, entry: Json) -> None:
     diagnostic_report = report(code=BLOOD_COUNT, result=[{"reference": target}])
-    page = {
-        "resourceType": "Bundle",
-        "entry": [{"resource": diagnostic_report}, {"resource": SODIUM, **entry}],
-    }
+    page = fhir.searchset(diagnostic_report, SODIUM)
+    page["entry"][1] |= entry
     assert reported(read({Kind.RESULTS: page})) == set()
     page["entry"][1] = {"resource": SODIUM | {"id": "z"}, "fullUrl": "urn:uuid:other"}
     assert reported(read({Kind.RESULTS: page})) == {"results"}

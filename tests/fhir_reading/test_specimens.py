@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from cds_service.core.facts import Kind
-from tests.fhir_reading.records import bundle, concept, kinds, lab, newest, read, result, results
+from tests.fhir_reading.records import concept, kinds, lab, newest, read, result, results
 from tests.fhir_reading.test_places import panel, part
+from tests.testing import fhir
+from tests.testing.fhir import searchset, specimen
 
 LOINC_K = {"system": "http://loinc.org", "code": "2823-3"}
 URINE_SNOMED = {"coding": [{"system": "http://snomed.info/sct", "code": "122575003"}]}
@@ -74,11 +76,7 @@ def test_the_specimen_of_a_panel_applies_to_its_parts(place) -> None:
 
 def report(**more):
     contained = lab(code={"coding": [LOINC_K]}, value=6.8)
-    return {
-        "resourceType": "DiagnosticReport", "id": "d1", "status": "final",
-        "subject": contained["subject"], "effectiveDateTime": contained["effectiveDateTime"],
-        "contained": [contained],
-    } | more  # fmt: skip
+    return fhir.report(contained, **{"code": None} | more)
 
 
 @pytest.mark.parametrize(
@@ -91,27 +89,27 @@ def report(**more):
     ids=str,
 )
 def test_the_specimen_of_a_report_applies_to_its_results(more) -> None:
-    reading = read({Kind.RESULTS: bundle(report(**more))})
+    reading = read({Kind.RESULTS: searchset(report(**more))})
     assert dict(reading.series) == {}
     assert [kind for kind, _ in kinds(reading)] == ["specimen"]
 
 
 def test_a_specimen_contained_in_the_report_is_found() -> None:
-    urine = {"resourceType": "Specimen", "id": "s", "type": {"text": "Urine"}}
+    urine = specimen("Urine", "s")
     contained_result = lab(code={"coding": [LOINC_K]}, value=6.8, specimen={"reference": "#s"})
-    reading = read({Kind.RESULTS: bundle(report(contained=[contained_result, urine]))})
+    reading = read({Kind.RESULTS: searchset(report(contained=[contained_result, urine]))})
     assert dict(reading.series) == {}
     assert [kind for kind, _ in kinds(reading)] == ["specimen"]
 
 
 @pytest.mark.parametrize("status", ["cancelled", "registered", "entered-in-error"])
 def test_results_in_a_report_that_does_not_count_do_not_count(status) -> None:
-    reading = read({Kind.RESULTS: bundle(report(code={"text": "Bloods"}, status=status))})
+    reading = read({Kind.RESULTS: searchset(report(code={"text": "Bloods"}, status=status))})
     assert reading.series == {} or not list(reading.series["potassium"].newest_first())
 
 
 def test_a_report_on_blood_is_read() -> None:
-    reading = read({Kind.RESULTS: bundle(report(code={"text": "Electrolytes"}))})
+    reading = read({Kind.RESULTS: searchset(report(code={"text": "Electrolytes"}))})
     assert "potassium" in reading.series
 
 
@@ -128,7 +126,7 @@ def test_a_report_on_blood_is_read() -> None:
     ids=str,
 )
 def test_a_specimen_is_recognised_by_its_code_alone(kind) -> None:
-    contained = [{"resourceType": "Specimen", "id": "s", "type": kind}]
+    contained = [specimen(None, "s", type=kind)]
     observation = lab(code={"text": "Potassium"}, specimen={"reference": "#s"}, contained=contained)
     assert dict(results(observation).series) == {}
     coded = lab(code={"coding": [LOINC_K]}, specimen={"reference": "#s"}, contained=contained)
@@ -210,10 +208,6 @@ def test_a_serum_code_outranks_the_category_but_not_the_method() -> None:
     assert newest(results(lab(method={"text": "Urine, 24 h"}))).result is None
 
 
-def specimen(**more: object) -> dict:
-    return {"resourceType": "Specimen", "id": "s1"} | more
-
-
 POINTERS = [
     ({"reference": "Specimen/s1"}, {}),
     ({"reference": "https://ehr.example/fhir/Specimen/s1"}, {}),
@@ -228,7 +222,7 @@ def test_a_specimen_that_was_sent_gives_its_type_and_condition(pointer, entry) -
         observation = lab(code=NAMELESS, value=6.8, specimen=pointer)
         if entry is None:
             return results(observation | {"contained": [specimen(**more)]})
-        page = bundle(observation)
+        page = searchset(observation)
         page["entry"].append({"resource": specimen(**more), **entry})
         return read({Kind.RESULTS: page})
 

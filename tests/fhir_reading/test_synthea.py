@@ -13,6 +13,7 @@ from cds_service.core.facts import Kind, State
 from hooks.knowledge import vocabulary as lists
 from hooks.knowledge.files import analytes
 from tests.fhir_reading.records import delivery, reader
+from tests.testing import fhir
 from tests.testing.shared_data import shared_path
 
 TYPES = {
@@ -43,14 +44,13 @@ def test_no_resource_of_the_synthetic_patients_is_lost() -> None:
         pages = {
             kind: delivery(
                 kind,
-                {
-                    "resourceType": "Bundle",
-                    "entry": [
+                fhir.searchset(
+                    entry=[
                         entry
                         for entry in entries
                         if TYPES[entry["resource"]["resourceType"]] is kind
-                    ],
-                },
+                    ]
+                ),
             )
             for kind in set(TYPES.values())
         }

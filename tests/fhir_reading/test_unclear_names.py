@@ -6,8 +6,9 @@ import pytest
 
 from cds_service.core.facts import Kind
 from cds_service.core.series import Worse
-from tests.fhir_reading.records import UCUM, bundle, concept, kinds, lab, read, result, results
+from tests.fhir_reading.records import UCUM, concept, kinds, lab, read, result, results
 from tests.fhir_reading.test_places import panel, part
+from tests.testing.fhir import report, searchset, specimen
 
 LOCAL = "https://lab.example/codes"
 CRITICAL = [{"coding": [{"code": "HH"}]}]
@@ -152,17 +153,6 @@ def test_a_component_with_a_value_and_no_code_is_reported(code) -> None:
     assert kinds(results(panel(component, status="cancelled"))) == []
 
 
-def report(*contained: object, **more: object) -> dict:
-    return {
-        "resourceType": "DiagnosticReport",
-        "id": "d1",
-        "status": "final",
-        "code": {"text": "Blood"},
-        "effectiveDateTime": "2026-03-09T08:00:00Z",
-        "contained": list(contained),
-    } | more
-
-
 def test_components_of_a_contained_result_are_read() -> None:
     observation = panel(part(concept("2823-3"), 6.8))
     assert result(report(observation)).reported == "6.8 mmol/L"
@@ -196,7 +186,7 @@ def test_the_case_of_a_resource_type_does_not_matter(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["bundle", "BUNDLE"])
 def test_the_case_of_the_type_bundle_does_not_matter(name: str) -> None:
-    reading = read({Kind.RESULTS: bundle(lab()) | {"resourceType": name}})
+    reading = read({Kind.RESULTS: searchset(lab()) | {"resourceType": name}})
     assert "potassium" in reading.series
 
 
@@ -242,7 +232,7 @@ def test_blood_and_unnamed_specimens_are_read(specimen) -> None:
 
 def test_a_contained_specimen_says_what_it_is() -> None:
     for kind, is_read in (("Urine", False), ("Serum", True)):
-        contained = [{"resourceType": "Specimen", "id": "s", "type": {"text": kind}}]
+        contained = [specimen(kind, "s")]
         observation = lab(
             code={"text": "Potassium"}, specimen={"reference": "#s"}, contained=contained
         )

@@ -12,9 +12,7 @@ from tests.fhir_reading.records import (
     EGFR,
     HEMOGLOBIN,
     MAGNESIUM,
-    ME,
     UCUM,
-    bundle,
     concept,
     lab,
     newest,
@@ -24,6 +22,7 @@ from tests.fhir_reading.records import (
     result,
     results,
 )
+from tests.testing.fhir import patient, searchset
 
 
 def quantity(**members: object) -> dict[str, object]:
@@ -104,7 +103,7 @@ def test_an_unusable_value_says_why(members, kind, word) -> None:
 
 @pytest.mark.parametrize("number", ["1e400", "1e31", "4.1e-40", "1" * 5000, "1E+999999999"])
 def test_an_absurd_number_is_not_usable_and_takes_no_time(number) -> None:
-    content = bundle(lab(value=1234))
+    content = searchset(lab(value=1234))
     page = json.dumps(content).replace("1234", number).encode()
     found = newest(raw_results(page))
     assert found.result is None
@@ -234,8 +233,7 @@ def test_the_laboratorys_own_range(ranges, expected) -> None:
 )
 def test_a_range_by_age_counts_only_at_that_age(ages, birth, low) -> None:
     ranges = [{"low": {"value": 3.3, "unit": "mmol/L"}, "age": ages}]
-    person = {"resourceType": "Patient", "id": ME} | ({"birthDate": birth} if birth else {})
-    pages = {Kind.PATIENT: person, Kind.RESULTS: bundle(lab(referenceRange=ranges))}
+    pages = {Kind.PATIENT: patient(born=birth), Kind.RESULTS: searchset(lab(referenceRange=ranges))}
     found = newest(read(pages)).result
     assert found.range_low == (low and Decimal(low))
 
@@ -250,8 +248,8 @@ def test_of_several_ranges_by_age_the_one_for_the_patient_counts() -> None:
         )
     ]
     for birth, low in (("2010-01-01", "3.0"), ("1970-01-01", "3.4"), ("1950-01-01", "3.2")):
-        person = {"resourceType": "Patient", "id": ME, "birthDate": birth}
-        pages = {Kind.PATIENT: person, Kind.RESULTS: bundle(lab(referenceRange=ranges))}
+        person, observation = patient(born=birth), lab(referenceRange=ranges)
+        pages = {Kind.PATIENT: person, Kind.RESULTS: searchset(observation)}
         assert newest(read(pages)).result.range_low == Decimal(low)
 
 

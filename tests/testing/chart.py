@@ -60,7 +60,7 @@ class Chart:
         used = {resource["id"] for resource in (*self.resources, *self.drafts)}
         number = next(n for n in count(1) if f"{name}-{n}" not in used)
         kind = elements.pop("resourceType")
-        resource = fhir.resource(kind, elements | {"id": f"{name}-{number}"}, more)
+        resource = fhir.resource(kind, **elements | {"id": f"{name}-{number}"} | more)
         (self.resources if to is None else to).append(resource)
         return self
 

@@ -50,9 +50,9 @@ def quantity(value: float | str | None, unit: str | None, comparator: str | None
     return result
 
 
-def resource(kind: str, elements: Mapping[str, Any], more: Mapping[str, Any]) -> Json:
-    """Any resource: ``elements``, which ``more`` replaces or adds to; None leaves one out."""
-    merged = {"resourceType": kind, **elements, **more}
+def resource(kind: str, /, **elements: Any) -> Json:
+    """A resource of any type, of these elements alone; None leaves one out."""
+    merged = {"resourceType": kind, **elements}
     return {name: value for name, value in merged.items() if value is not None}
 
 
@@ -63,7 +63,7 @@ def subject(of: str = "p1") -> Json:
 
 def patient(of: str = "p1", /, born: str | None = "1950-03-01", **more: Any) -> Json:
     """A woman, unless ``gender`` says otherwise."""
-    return resource("Patient", {"id": of, "gender": "female", "birthDate": born}, more)
+    return resource("Patient", **{"id": of, "gender": "female", "birthDate": born} | more)
 
 
 def lab(
@@ -86,7 +86,7 @@ def lab(
     }
     if value is not None:
         elements["valueQuantity"] = quantity(value, unit, comparator)
-    return resource("Observation", elements, more)
+    return resource("Observation", **elements | more)
 
 
 def condition(
@@ -106,7 +106,7 @@ def condition(
         "code": concept(text, *codings),
         "subject": subject(of),
     }
-    return resource("Condition", elements, more)
+    return resource("Condition", **elements | more)
 
 
 def prescription(text: str | None, *codings: Coding, of: str = "p1", **more: Any) -> Json:
@@ -119,12 +119,12 @@ def prescription(text: str | None, *codings: Coding, of: str = "p1", **more: Any
         "subject": subject(of),
         "authoredOn": "2026-01-05",
     }
-    return resource("MedicationRequest", elements, more)
+    return resource("MedicationRequest", **elements | more)
 
 
 def product(text: str, name: str = "m", **more: Any) -> Json:
     """A Medication, to which a prescription or statement can refer."""
-    return resource("Medication", {"id": name, "code": concept(text)}, more)
+    return resource("Medication", **{"id": name, "code": concept(text)} | more)
 
 
 def statement(text: str | None, *codings: Coding, of: str = "p1", **more: Any) -> Json:
@@ -135,7 +135,7 @@ def statement(text: str | None, *codings: Coding, of: str = "p1", **more: Any) -
         "medicationCodeableConcept": concept(text, *codings),
         "subject": subject(of),
     }
-    return resource("MedicationStatement", elements, more)
+    return resource("MedicationStatement", **elements | more)
 
 
 def order(text: str | None, *codings: Coding, of: str = "p1", **more: Any) -> Json:
@@ -148,7 +148,7 @@ def order(text: str | None, *codings: Coding, of: str = "p1", **more: Any) -> Js
         "subject": subject(of),
         "authoredOn": "2026-01-05",
     }
-    return resource("ServiceRequest", elements, more)
+    return resource("ServiceRequest", **elements | more)
 
 
 def allergy(
@@ -169,7 +169,31 @@ def allergy(
         "code": concept(text),
         "patient": subject(of),
     }
-    return resource("AllergyIntolerance", elements, more)
+    return resource("AllergyIntolerance", **elements | more)
+
+
+def report(*contained: Json, of: str = "p1", **more: Any) -> Json:
+    """A final DiagnosticReport, with the resources that it contains."""
+    elements: Json = {
+        "id": "d1",
+        "status": "final",
+        "code": concept("Laboratory report"),
+        "subject": subject(of),
+        "effectiveDateTime": "2026-03-09T08:00:00Z",
+        "contained": [*contained] or None,
+    }
+    return resource("DiagnosticReport", **elements | more)
+
+
+def specimen(text: str | None = None, name: str = "s1", **more: Any) -> Json:
+    """A Specimen, to which a result can refer."""
+    return resource("Specimen", **{"id": name, "type": concept(text) or None} | more)
+
+
+def outcome(severity: str = "error", code: str = "processing", **more: Any) -> Json:
+    """An OperationOutcome of one issue; ``more`` of that issue."""
+    issue = {"severity": severity, "code": code, **more}
+    return resource("OperationOutcome", issue=[issue])
 
 
 def encounter(
@@ -184,7 +208,7 @@ def encounter(
         "period": {"start": start, "end": start[:11] + "23:00:00Z"},
         "participant": [{"individual": {"reference": "Practitioner/d1"}}],
     }
-    return resource("Encounter", elements, more)
+    return resource("Encounter", **elements | more)
 
 
 def dosage(
@@ -224,7 +248,7 @@ def dosage(
 def bundle(kind: str, *resources: Any, **more: Any) -> Json:
     """A Bundle of this type, whatever its entries hold."""
     elements = {"type": kind, "entry": [{"resource": each} for each in resources]}
-    return resource("Bundle", elements, more)
+    return resource("Bundle", **elements | more)
 
 
 def searchset(*resources: Any, **more: Any) -> Json:
