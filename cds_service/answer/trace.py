@@ -45,7 +45,7 @@ def as_json(answered: AnsweredCall) -> dict[str, Any]:
                 "reason": problem.reason,
                 "reference": problem.source.reference,
             }
-            for problem in (*answered.problems, *_unusable(answered))
+            for problem in dict.fromkeys((*answered.problems, *_unusable(answered)))
         ],
         "refusedByModels": dict(answered.refused),
     }

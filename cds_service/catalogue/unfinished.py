@@ -1,7 +1,8 @@
 """Placeholders of ``cds-service new-rule`` that are still in the files of a topic.
 
-A first draft passes its tests, and would reach a clinician with its placeholders: `cds-service
-check` names them, and a service with such a rule does not start, except with the demo page.
+A first draft passes its tests, and without this check it would reach a clinician with its
+placeholders. `cds-service check` names them, and a service with such a rule starts only with the
+demo page.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
     from cds_service.settings import Settings
 
 MARK = "TODO new-rule:"
-"""How each placeholder in the templates begins; what follows says what to write there. The authors'
-own TODO notes must not keep a hospital's service from starting."""
+"""How each placeholder in the templates begins; what follows says what to write there. An author's
+own TODO notes do not begin so, and must not keep a hospital's service from starting."""
 
 
 def placeholders(files: Iterable[Path]) -> Iterator[tuple[Path, int, str]]:
@@ -38,7 +39,7 @@ def placeholders(files: Iterable[Path]) -> Iterator[tuple[Path, int, str]]:
 
 
 def refuse_unfinished(topics: Iterable[Topic], settings: Settings) -> None:
-    """Raise StartupError where a rule has a placeholder. With the demo page it is only logged."""
+    """Raise StartupError where a rule has a placeholder. With the demo page, only log it."""
     sources = {
         Path(code.co_filename)
         for topic in topics
@@ -49,6 +50,6 @@ def refuse_unfinished(topics: Iterable[Topic], settings: Settings) -> None:
         if not settings.demo:
             raise StartupError(
                 f"{file}:{line} has a placeholder that a clinician would see: {text}.",
-                "Replace what `cds-service check` names, or use --demo to try the rule.",
+                "Replace what `cds-service check` names, or try the rule with --demo.",
             )
         logs.logger(__name__).warning("rule_unfinished", file=file.name, line=line)

@@ -104,8 +104,8 @@ def run(
     if number is None and has_limit(topic, spec):
         limit = topic.knowledge.limits(None, "")[limit_key(spec)]
         yield (
-            f"It fires {side} the limit {limit.key}, which exists: {limit}. "
-            f"For another, give --{side} NUMBER."
+            f"The rule fires {side} the existing limit {limit.key}, {limit}. "
+            f"For another limit, give --{side} NUMBER."
         )
     home = Path.cwd()
     for path in write(topic, package, root, spec, today):
@@ -113,9 +113,10 @@ def run(
     module = name.replace("-", "_")
     yield f"The rule is registered, and its cases pass: pytest tests/rules/test_{module}.py"
     yield "Next: change the rule, its cases and its scenario into what you want. cds-service check"
-    yield "names each placeholder left; the service starts only with --demo until all are replaced."
+    yield "names each remaining placeholder; until all are replaced, the service starts only with"
+    yield "--demo."
     if (root / "docs/generate.py").is_file():
-        yield "Then: make docs, and a line in CHANGELOG.md."
+        yield "Then: run make docs, and add a line to CHANGELOG.md."
 
 
 def _place(key: str | None) -> tuple[Topic, str, Path]:
@@ -124,7 +125,8 @@ def _place(key: str | None) -> tuple[Topic, str, Path]:
     if key is not None and key not in installed:
         raise BadRequest(
             f"no topic is called {key}.",
-            f"The installed topics are {', '.join(installed)}; cds-service new-topic makes one.",
+            f"The installed topics are {', '.join(installed)}; cds-service new-topic makes a new "
+            "one.",
             "--topic",
         )
     here = Path.cwd()
@@ -137,7 +139,7 @@ def _place(key: str | None) -> tuple[Topic, str, Path]:
             return topic_package.topic, topic_package.package, topic_package.folder.parent
     raise BadRequest(
         f"{here} is not a source checkout of an installed topic.",
-        "Run this in the folder of its pyproject.toml after installing it with pip install -e.",
+        "Install the topic with pip install -e, and run this in the folder of its pyproject.toml.",
     )
 
 

@@ -1,4 +1,4 @@
-"""Records of which only some fields may be printed, in a log or a traceback for example."""
+"""Records of which only some fields may be printed, for example in a log or a traceback."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A tuple that is made when needed."""
+"""A tuple that is made only when it is needed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _T = TypeVar("_T")
 class Deferred(Sequence[_T]):
     """A tuple that is made only when its elements are used; it compares like a tuple.
 
-    It is for data that most rules never need and that take longer to read than all others.
+    It holds data that most rules never need, and that take longer to read than all other data.
     """
 
     __slots__ = ("_made", "_make")

@@ -140,7 +140,7 @@ def chart(answered: AnsweredCall, rules: Iterable[Rule]) -> Chart:
         patient=_patient_words(answered),
         labs=tuple(sorted(labs, key=lambda lab: (lab.drawing is None, not lab.used_by))),
         lists=tuple(
-            (heading, _note(answered, kind), merge_equal(items))
+            (heading, _note(answered, kind, bool(items)), merge_equal(items))
             for kind, (heading, items) in lists.items()
         ),
         problems=tuple(
@@ -173,13 +173,13 @@ def _patient_words(answered: AnsweredCall) -> str:
     return ", ".join(description)
 
 
-def _note(answered: AnsweredCall, kind: Kind) -> str:
-    """A remark on a list that did not arrive complete."""
+def _note(answered: AnsweredCall, kind: Kind, listed: bool = False) -> str:
+    """A remark on a list that is empty or did not arrive complete."""
     availability = answered.facts.availability(kind)
     if availability.state is State.GIVEN:
         return ""
-    if availability.state is State.NONE:
-        return "None on file."
+    if availability.state is State.NONE:  # what is listed came with another kind of data
+        return "" if listed else "None on file."
     return (
         f"{availability.state.value.capitalize()}: {availability.reason}"
         if availability.reason
@@ -200,7 +200,12 @@ def _lab(answered: AnsweredCall, key: str, uses: Mapping[str, tuple[str, ...]]) 
     shown = newest.result or early
     if shown is None:
         if not remarks:
-            remarks.append(_note(answered, Kind.RESULTS) or "no result on file")
+            state = facts.availability(Kind.RESULTS).state
+            remarks.append(
+                "no result on file"
+                if state in (State.GIVEN, State.NONE)
+                else _note(answered, Kind.RESULTS)
+            )
         return Lab(key.replace("_", " "), "", "", "", tuple(remarks), None, ())
     if shown.computed:
         remarks.insert(0, "computed" + (f", {shown.method}" if shown.method else ""))

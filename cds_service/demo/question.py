@@ -29,9 +29,9 @@ class DemoRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, renam
     """The body of ``POST /demo/answer``.
 
     ``patient`` names a fixture; without it, ``pasted`` is the text of a hook request or Bundle.
-    Where ``drafts`` is None, its own drafts are used. ``states`` are the prefetch keys whose
-    value is replaced or left out. ``topic`` is the key of the topic that answers; without it, that
-    of the patient, else the first.
+    Where ``drafts`` is None, the drafts of the patient or the record are used. ``states`` are the
+    prefetch keys whose value is replaced or left out. ``topic`` is the key of the topic that
+    answers; without it, the topic of the patient answers, or else the first.
     """
 
     patient: str | None = None
@@ -158,7 +158,8 @@ def _content(
 def _hook_of(
     demo_request: DemoRequest, patients: Mapping[str, FixturePatient], drafted: bool
 ) -> str | None:
-    """The hook where none was chosen: that of the story, that for drafts, or the request's."""
+    """The hook where none was chosen: that of the patient's story, or that for drafts if there are
+    any; None for that of the request."""
     if demo_request.patient is not None:
         return patients[demo_request.patient].hook
     return ORDER_SELECT.name if drafted else None

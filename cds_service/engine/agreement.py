@@ -1,4 +1,4 @@
-"""Whether topics that are served together agree: a key that two of them have must mean the same."""
+"""Whether topics that are served together agree: a key that two of them use must mean the same."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ _SHARED: Mapping[str, Callable[[Topic], Entries]] = {
 
 
 def contradictions(topics: Sequence[Topic]) -> Iterator[str]:
-    """What two topics have under one key with different meanings, one sentence each without a dot.
+    """Each key to which two topics give different meanings, as a sentence without a full stop.
 
-    Service ids and rule ids belong to one topic only.
+    An id of a service or rule belongs to one topic only.
     """
     yield from _owned_twice(
         "service", [(topic.key, [service.id for service in topic.services]) for topic in topics]
@@ -84,7 +84,9 @@ def _owned_twice(kind: str, ids: Sequence[tuple[str, Sequence[str]]]) -> Iterato
         for id_ in own:
             first = owners.setdefault(id_, topic)
             if first != topic:
-                yield f"topic {topic}: {kind} {id_} also belongs to {first}"
+                yield (
+                    f"topic {topic}: {kind} {id_} also belongs to {first}; rename one of the two"
+                )
 
 
 def _reading(topic: Topic, analyte: str) -> Entries:

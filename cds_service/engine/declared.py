@@ -1,7 +1,7 @@
 """The facts that one rule may read: those that its declaration names.
 
-A rule's needs decide what is fetched, what its page lists and what it cannot do without. None
-of that would cover a read that no need names, so the tests evaluate every rule through this.
+A rule's needs decide what is fetched, what its page lists and which data it cannot do without. None
+of that covers a read that no need names, so the tests evaluate every rule with these facts.
 """
 
 from __future__ import annotations
@@ -55,10 +55,11 @@ class DeclaredFacts(Facts):
     Any other read raises UndeclaredError, which names the rule and what its declaration lacks. What
     the topic itself reads or computes does not count as read by the rule. ``options`` are the
     names of the options that the rule may read, those of its topic; None allows all. A rule that
-    reviews others reads on their behalf: how everything arrived, and as far back as they do.
+    reviews others reads on their behalf: it may ask how everything arrived, and read as far back
+    as they do.
 
-    It holds nothing of the facts itself. Whatever is not given out here is refused, also what
-    `Facts` may get later.
+    It passes on only what is named here. Anything else is refused, including what `Facts` may
+    gain later.
     """
 
     def __init__(self, facts: Facts, rule: Rule, options: Collection[str] | None = None) -> None:
@@ -88,7 +89,9 @@ class DeclaredFacts(Facts):
                 return getattr(whole, name)
             if name in _OF_THE_PATIENT:
                 if not self._needs(Kind.PATIENT):
-                    raise self._undeclared(f"reads {name}, which no need declares: demographics()")
+                    raise self._undeclared(
+                        f"reads {name}, which no need declares; add demographics() to its needs"
+                    )
                 return getattr(whole, name)
             if name == "drafts":
                 return self._drafts()

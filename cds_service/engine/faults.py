@@ -1,7 +1,7 @@
 """Faults in making the cards of a call: where they are reported, and what is left of a card.
 
-A fault in one finding costs its card the details, and a fault in a step that is for all cards
-(the topic's own code, or the look-up of earlier answers) leaves out that step. No card is lost.
+A fault in one finding costs its card the details. A fault in a step for all cards (the topic's own
+code, or the look-up of earlier answers) leaves that step out. No card is lost.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ def _raise(_: object, error: Exception) -> None:
 
 
 class Faults(Struct, frozen=True):
-    """What is told of an exception that costs one card its details, or one step its effect.
+    """Who is told of an exception that costs one card its details, or one step its effect.
 
-    ``card`` gets the rule whose card is at fault; ``step`` gets the name of the step that was
-    left out for all cards of the call ("priorities", "withheld", "snooze"). Either may raise.
+    ``card`` is called with the rule whose card is at fault, ``step`` with the name of the step that
+    was left out for all cards of the call ("priorities", "withheld", "snooze"). Either may raise.
     """
 
     card: Callable[[Rule, Exception], None]
@@ -42,7 +42,7 @@ RAISED = Faults(_raise, _raise)
 
 
 def bare(rule: Rule, finding: Finding) -> Finding:
-    """The finding without what may be at fault: only its severity and summary, and a remark.
+    """The finding without the parts that may be at fault: its severity, its summary and a remark.
 
     It offers nothing, and names the orders that it judges and the override reasons where these
     can be read.

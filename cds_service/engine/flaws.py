@@ -37,8 +37,8 @@ _ID_FIX = "Use lower-case words with hyphens, like low-sodium."
 def flaws(topic: Topic, folder: str = "knowledge", today: date | None = None) -> Iterator[Flaw]:
     """Everything that is wrong in a topic whose knowledge files are in ``folder``.
 
-    Days after ``today`` are flaws. A start gives none: its clock may be wrong, and its time zone
-    another than the author's.
+    Where ``today`` is given, later days are flaws. A start does not give it, because its clock may
+    be wrong and its time zone may not be the author's.
     Raises KnowledgeError or CodeError for a file that cannot be read, and KnowledgeError naming
     file and line where the topic's own code fails.
     """
@@ -76,34 +76,39 @@ def _flaws(topic: Topic, folder: str, today: date | None) -> Iterator[Flaw]:
 
 def _of_options(topic: Topic) -> Iterator[Flaw]:
     for name in _repeated(option.name for option in topic.options):
-        yield Flaw("", "two of its options have the same name", key=name, files=IN_PYTHON)
+        what = "two of its options have the same name"
+        yield Flaw("", what, f"Rename one option {name}.", key=name, files=IN_PYTHON)
     for option in topic.options:
         plain = option.name.isidentifier() and option.name == option.name.lower()
         if not plain or not option.choices:
-            what = "it needs a name like a_name and choices"
-            yield Flaw(f"option {option.name}", what, key=option.name, files=IN_PYTHON)
+            what = "it needs a lower-case name like a_name, and choices"
+            fix = "Correct its name and choices."
+            yield Flaw(f"option {option.name}", what, fix, key=option.name, files=IN_PYTHON)
 
 
 def _of_services(topic: Topic) -> Iterator[Flaw]:
     for service_id in _repeated(service.id for service in topic.services):
-        what = "two services have this id"
-        yield Flaw(f"service {service_id}", what, key=service_id, files=IN_PYTHON)
+        what, fix = "two services have this id", "Give one of them another id."
+        yield Flaw(f"service {service_id}", what, fix, key=service_id, files=IN_PYTHON)
     first: dict[str, Rule] = {}
     for rule in topic.rules:  # a rule with two functions, one for each service, is one rule
         known = first.setdefault(rule.id, rule)
         if (rule.title, rule.version) != (known.title, known.version):
             what = "another rule with this id has another title or version"
-            yield Flaw(f"rule {rule.id}", what, rule=rule)
+            fix = "Give both the same title and version, or another id."
+            yield Flaw(f"rule {rule.id}", what, fix, rule=rule)
     for service in topic.services:
         where = f"service {service.id}"
         for attribute in ("id", "title", "description", "rules"):
             if not getattr(service, attribute):
-                yield Flaw(where, f"it has no {attribute}", key=service.id, files=IN_PYTHON)
+                what, fix = f"it has no {attribute}", f"Add {attribute} to its Service."
+                yield Flaw(where, what, fix, key=service.id, files=IN_PYTHON)
         if service.id and not _ID.fullmatch(service.id):
             yield Flaw(where, "its id is not valid", _ID_FIX, key=service.id, files=IN_PYTHON)
         for rule_id in _repeated(rule.id for rule in service.rules):
             what = f"two rules of {service.id} have this id"
-            yield Flaw(f"rule {rule_id}", what, key=rule_id, files=IN_PYTHON)
+            fix = "Give one of them another id, or list the rule once."
+            yield Flaw(f"rule {rule_id}", what, fix, key=rule_id, files=IN_PYTHON)
         for rule in service.rules:
             if service.hook.drafts and not rule.judges and rule.review is None:
                 what = f"it must say which drafts it judges, because {service.id} is for drafts"
@@ -122,11 +127,11 @@ def _of_rule(rule: Rule, known: Knowledge, limits: Mapping[str, Limit], folder: 
     if not rule.document.strip():
         yield "its function has no docstring, from which its page is made", "Write one."
     if rule.check is None and rule.review is None:
-        yield "it has no function, so that it never answers", ""
+        yield "it has no function, so it never answers", "Write @rule above the function."
     if rule.version and not _is_version(rule.version):
-        yield f"version {rule.version} is not like 1.0.0", ""
+        yield f"version {rule.version} is not like 1.0.0", "Write three numbers with dots."
     if rule.changed and not is_day(rule.changed):
-        yield f"changed: {rule.changed} is not a day like 2026-11-27", ""
+        yield f"changed: {rule.changed} is not a day like 2026-11-27", "Write year, month and day."
     for key in rule.references:
         if key not in known.references:
             yield unknown("reference", key), reference_fix(key, folder)
@@ -192,7 +197,7 @@ def _is_version(text: str) -> bool:
 
 
 def _repeated(values: Iterable[_T]) -> Iterator[_T]:
-    """Each value that was there before."""
+    """Each value that occurred before."""
     seen: set[_T] = set()
     for value in values:
         if value in seen:

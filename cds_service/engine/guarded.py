@@ -1,6 +1,7 @@
 """Parts of the facts as one rule may see them: drafts, options, limits and results.
 
-They have the attributes of what they stand for, and refuse what the rule does not declare.
+They have the attributes of the objects that they stand for, and refuse what the rule does not
+declare.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ class UndeclaredError(KnowledgeError):
 class GuardedDrafts:
     """The drafts of the classes and kinds of order that a rule judges or needs.
 
-    Without classes it may not read medications, without kinds of order no tests.
+    Without classes it may not read medications, and without kinds of order it may not read tests.
     """
 
     def __init__(self, whole: Drafts, classes: frozenset[str], covers: frozenset[str], rule: Rule):
@@ -48,7 +49,8 @@ class GuardedDrafts:
     def __getattr__(self, name: str) -> object:
         if name in self._refused:
             raise UndeclaredError(
-                f"rule {self._rule.id} reads {name} of the drafts, and judges and needs none"
+                f"rule {self._rule.id} reads {name} of the drafts, although it neither judges nor "
+                "needs any"
             )
         return getattr(self._seen, name)
 
@@ -127,7 +129,7 @@ class GuardedSeries(Mapping[str, Any]):
 
 
 class _Since:
-    """A series that ends at a day."""
+    """A series without the results before a given day."""
 
     def __init__(self, series: Series, earliest: date | None) -> None:
         self._series, self._earliest = series, earliest

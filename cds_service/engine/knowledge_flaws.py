@@ -46,7 +46,8 @@ def knowledge_flaws(topic: Topic, folder: str, today: date | None) -> Iterator[F
     yield from _of_priorities(topic)
     yield from _of_observing(known, folder)
     for key in known.computed.keys() - known.analytes.keys():
-        yield Flaw("computed", unknown("analyte", key), key=key, files=IN_PYTHON)
+        fix = f"Add [{key}] to {folder}/analytes.toml, or remove it from computed."
+        yield Flaw("computed", unknown("analyte", key), fix, key=key, files=IN_PYTHON)
 
 
 def _of_each(
@@ -57,7 +58,7 @@ def _of_each(
 ) -> Iterator[tuple[str, str, str]]:
     for key, entry in entries.items():
         if entry.key != key:
-            yield key, f"it says that its key is {entry.key}", ""
+            yield key, f"its own key is {entry.key}", "Use the same key in both places."
         for what, fix in of_entry(entry, known, folder):
             yield key, what, fix
 
@@ -72,11 +73,11 @@ def _of_analyte(analyte: Analyte, known: Knowledge, folder: str) -> Found:
         )
     if analyte.key not in known.vocabularies.observations.concepts_with_names:
         yield (
-            "it has no name, so that a result without a code is not read",
+            "it has no name, so a result without a code is not read",
             f'{block} names = ["{analyte.key.replace("_", " ")}"].',
         )
     if not analyte.units:
-        yield "it has no unit, so that no result is read", f"{block} [[{analyte.key}.unit]]."
+        yield "it has no unit, so no result is read", f"{block} [[{analyte.key}.unit]]."
 
 
 def _of_limit(limit: Limit, known: Knowledge, folder: str) -> Found:
@@ -108,7 +109,7 @@ def _of_order(order: Orderable, known: Knowledge, folder: str) -> Found:
         yield "it has no label", f'Add to {block}: label = "…".'
     if not order.covers:
         yield (
-            "it covers nothing, so that it is offered although it is already ordered",
+            "it covers nothing, so it is offered even where it is already ordered",
             f'Add to {block}: covers = ["{order.key}"].',
         )
     if order.medication and not order.codes:
@@ -125,7 +126,9 @@ def _of_order(order: Orderable, known: Knowledge, folder: str) -> Found:
 def _of_days(topic: Topic, limits: Mapping[str, Limit], today: date) -> Iterator[Flaw]:
     for rule in topic.rules:
         if is_day(rule.changed) and date.fromisoformat(rule.changed) > today:
-            yield Flaw(f"rule {rule.id}", f"changed: {rule.changed} is in the future", rule=rule)
+            what = f"changed: {rule.changed} is in the future"
+            fix = "Write the day on which it was last changed."
+            yield Flaw(f"rule {rule.id}", what, fix, rule=rule)
     for kind, files, entries in (
         ("limit", IN_LIMITS, limits),
         ("reference", IN_REFERENCES, topic.knowledge.references),
@@ -133,7 +136,8 @@ def _of_days(topic: Topic, limits: Mapping[str, Limit], today: date) -> Iterator
         for key, entry in entries.items():
             if entry.checked is not None and entry.checked > today:
                 what = f"checked: {entry.checked} is in the future"
-                yield Flaw(f"{kind} {key}", what, key=key, files=files)
+                fix = "Write the day on which it was last checked."
+                yield Flaw(f"{kind} {key}", what, fix, key=key, files=files)
 
 
 def _of_priorities(topic: Topic) -> Iterator[Flaw]:
@@ -164,4 +168,5 @@ def _of_observing(known: Knowledge, folder: str) -> Iterator[Flaw]:
             )
     for key, _ in observing.instead.values():
         if key not in known.analytes:
-            yield Flaw("observing", unknown("analyte", key), key=key, files=IN_PYTHON)
+            fix = f"Add [{key}] to {folder}/analytes.toml, or remove it from observing."
+            yield Flaw("observing", unknown("analyte", key), fix, key=key, files=IN_PYTHON)

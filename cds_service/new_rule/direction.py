@@ -34,7 +34,10 @@ def side_of_limits(topic: Topic, analyte: str) -> str | None:
 
 
 def settled_side(topic: Topic, name: str, analyte: str) -> str:
-    """The side that the name, else the limits settle. Raises BadRequest naming the options."""
+    """The side that follows from the name, or else from the limits.
+
+    Raises BadRequest naming the options where neither settles it.
+    """
     side = side_in_name(name) or side_of_limits(topic, analyte)
     if side is None:
         unit = topic.knowledge.analytes[analyte].canonical

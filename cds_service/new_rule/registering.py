@@ -29,7 +29,8 @@ def registered(text: str, package: str, module: str) -> str:
     start = next((n for n, text_line in enumerate(lines) if text_line.startswith("RULES")), None)
     if start is None:
         raise BadRequest(
-            f"{package} has a module without RULES.", "Write RULES: tuple[Rule, ...] = ()."
+            f"the module {package} of the service has no RULES.",
+            "Write RULES: tuple[Rule, ...] = () there.",
         )
     if lines[start].endswith("()"):
         lines[start : start + 1] = [lines[start][:-1], f"    {_ADD_HERE}", ")"]

@@ -59,10 +59,10 @@ def has_limit(topic: Topic, spec: RuleSpec) -> bool:
 
 
 def check_name(name: str, used_names: Mapping[str, str] = MappingProxyType({})) -> None:
-    """Raise BadRequest where ``name`` is not a valid rule id, or is that of a rule.
+    """Raise BadRequest where ``name`` is not a valid rule id, or belongs to another rule.
 
     ``used_names`` are the ids of all rules, each with its topic. The module and the function of the
-    rule get the name, too.
+    rule are named after the rule.
     """
     if not _NAME.fullmatch(name):
         raise BadRequest(
@@ -76,13 +76,15 @@ def check_name(name: str, used_names: Mapping[str, str] = MappingProxyType({})) 
         )
     if iskeyword(name) or name in _TEMPLATE_WORDS or hasattr(builtins, name):
         raise BadRequest(
-            f"{name} has a meaning in Python or in the file of a rule.",
+            f"{name} already has a meaning in Python or in the file of a rule.",
             f"Choose another name, like low-{name}.",
             "NAME",
         )
     if name in used_names:
         raise BadRequest(
-            f"rule {name} exists in the topic {used_names[name]}.", "Choose another name.", "NAME"
+            f"the topic {used_names[name]} already has a rule {name}.",
+            "Choose another name.",
+            "NAME",
         )
 
 
@@ -113,7 +115,7 @@ def check_orders(topic: Topic, hook: Hook, orders: Sequence[str]) -> None:
         _one_of(order, allowed, "--orders", f"{topic.key} has no {what} {order}.")
     if hook.drafts and not orders:
         raise BadRequest(
-            f"a rule for {hook} judges drafts, and none are named.",
+            f"a rule for {hook} judges draft orders, but none are named.",
             f"Name one or more of {', '.join(allowed)}.",
             "--orders",
         )

@@ -24,7 +24,7 @@ def words_for(topic: Topic, spec: RuleSpec, today: date) -> tuple[dict[str, str]
     if spec.number is None:
         if key not in limits:
             raise BadRequest(
-                f"{topic.key} has no limit {key}, and none was given.",
+                f"{topic.key} has no limit {key}, and no number was given.",
                 f"Give the number in {analyte.canonical}: {option} NUMBER.",
                 option,
             )
@@ -50,7 +50,7 @@ def words_for(topic: Topic, spec: RuleSpec, today: date) -> tuple[dict[str, str]
         raise BadRequest(
             f"{limit} {analyte.canonical} is not between {low} and {high}, the plausible range of "
             f"{spec.analyte}.",
-            "Give a number well inside it.",
+            "Give a number well within this range.",
             option,
         )
     name = analyte.name
@@ -119,7 +119,7 @@ def _reference(topic: Topic) -> str:
             if reference.kind == kind:
                 return key
     raise BadRequest(
-        f"{topic.key} has no reference of the kind judgement.",
+        f'{topic.key} has no reference whose kind is "judgement" or "general knowledge".',
         "Add one to knowledge/references.toml: [judgement], with label, citation and kind.",
     )
 

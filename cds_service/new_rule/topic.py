@@ -25,9 +25,9 @@ _FILES = {
 
 
 def write_topic(key: str, root: Path, today: date) -> list[Path]:
-    """Write the files of topic ``key`` into a new folder with that name under ``root``.
+    """Write the files of the topic ``key`` into a new folder of that name under ``root``.
 
-    Returns the files. Raises BadRequest for an invalid key and for a folder that exists.
+    Returns the files. Raises BadRequest for an invalid key and for a folder that already exists.
     """
     if not _KEY.fullmatch(key):
         raise BadRequest(
@@ -37,7 +37,9 @@ def write_topic(key: str, root: Path, today: date) -> list[Path]:
         )
     folder = root / key
     if folder.exists():
-        raise BadRequest(f"{folder} exists.", "Choose another key, or another folder.", "KEY")
+        raise BadRequest(
+            f"{folder} already exists.", "Choose another key, or another folder.", "KEY"
+        )
     words = {
         "key": key,
         "package": key.replace("-", "_"),

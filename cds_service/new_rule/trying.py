@@ -1,4 +1,4 @@
-"""Tries a new rule: a fresh process answers its scenario."""
+"""Tries out a new rule: a fresh process answers its scenario."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def expected_answer(root: Path, topic: str, name: str, request: Path) -> str:
         rules = _answer_of(root, topic, "explain", request)["rules"]
         (own,) = [rule for rule in rules if rule["rule"] == name]
         raise BadRequest(
-            f"the scenario does not show the card of the rule: it {own['answer']}. "
+            f"the scenario does not show the card of the rule, whose outcome is: {own['answer']}. "
             f"{own['notShown'] or '; '.join(own['because'])}".rstrip(". ")
             + ".",
-            "Choose another analyte, hook or orders. Nothing was written.",
+            "Choose another analyte, another hook or other orders; nothing was written.",
         )
     expected = [_expected(card, name) for card in cards]
     return json.dumps({"as_of": AS_OF, "cards": expected}, indent=2) + "\n"
@@ -47,7 +47,7 @@ def _answer_of(root: Path, topic: str, command: str, request: Path) -> Any:
     if completed.returncode != 0:
         raise BadRequest(
             f"the service does not start with the rule: {completed.stderr.strip()[-600:]}",
-            "Correct what the message names. Nothing was written.",
+            "Correct what the message names; nothing was written.",
         )
     return json.loads(completed.stdout)
 

@@ -29,12 +29,14 @@ def write(topic: Topic, package: str, root: Path, spec: RuleSpec, today: date) -
     if not service.is_file():
         raise BadRequest(
             f"{topic.key} has no rules for {hook}: {service.relative_to(root)} is missing.",
-            "Write RULES: tuple[Rule, ...] = () there, and add a Service with that hook and those "
-            "rules to the TOPIC of the package.",
+            "Write RULES: tuple[Rule, ...] = () into that file, and add a Service with this hook "
+            "and these rules to the TOPIC of the package.",
             "--hook",
         )
     if spec.name in {rule.id for rule in topic.rules}:
-        raise BadRequest(f"rule {spec.name} exists.", "Choose another name.", "NAME")
+        raise BadRequest(
+            f"{topic.key} already has a rule {spec.name}.", "Choose another name.", "NAME"
+        )
     scenario = root / "fixtures" / "scenarios" / spec.name
     rule, cases = (
         root / package / "rules" / f"{module}.py",
@@ -42,7 +44,9 @@ def write(topic: Topic, package: str, root: Path, spec: RuleSpec, today: date) -
     )
     for path in (rule, cases, scenario):
         if path.exists():
-            raise BadRequest(f"{path.relative_to(root)} exists.", "Choose another name.", "NAME")
+            raise BadRequest(
+                f"{path.relative_to(root)} already exists.", "Choose another name.", "NAME"
+            )
     words, limit = words_for(topic, spec, today)
     request = scenario_request(
         topic, spec.name, hook, spec.analyte, spec.orders, words["value_fires"]

@@ -156,9 +156,7 @@ def _beyond(rates: Sequence[Json]) -> str:
         for rate in rates
         if rate["cards"] is not None and rate["cards"] > rate["published_high"]
     )
-    return f"<p><strong>More than in six published systems:</strong> {escape(above)}.</p>" * bool(
-        above
-    )
+    return f"<p><strong>Above the published rates:</strong> {escape(above)}.</p>" * bool(above)
 
 
 def _left_out(summary: Json) -> str:
@@ -205,7 +203,8 @@ def _rates(rates: Sequence[Json]) -> str:
         table(["rate", "here", "counted", "six systems", "compared"], rows, numbers=(1, 2))
         + '<p class="soft">Six systems: alerts that interrupt, in six paediatric health systems '
         "(Orenstein 2021: 0.06 to 0.76 per encounter, which is 6 to 76 per 100). A clinician-day "
-        "there is a day on which a clinician used the record at all; here it is one with an encounter, or with --at orders an order.</p>"
+        "there is a day on which a clinician used the record at all; here it is a day on which a clinician "
+        "had an encounter or, with --at orders, placed an order.</p>"
     )
 
 
@@ -241,16 +240,17 @@ def _quality(summary: Json) -> str:
         for problem in summary["problems"]
     ]
     return (
-        "<p>Ranked by what a correction would change: the findings to expect if the named problem "
-        "were corrected, at the rate at which the rule fires where it can tell. Outcomes with "
-        "several reasons need all of them corrected, and are not counted there.</p>"
+        "<p>The reasons are ranked by what a correction would change: the findings to expect if the "
+        "problem were corrected, at the rate at which the rule fires where it can tell. An outcome "
+        "with several reasons would need all of them corrected, and is not among the findings to "
+        "expect.</p>"
         + table(
             ["what was missing or unreadable", "rules", "outcomes affected", "with no other reason",
              "findings to expect", "patients"],
             rows,
             numbers=(2, 3, 4, 5),
         )
-        + "<p>Entries that were there and could not be used, by kind:</p>"
+        + "<p>Entries that arrived and could not be used, by kind:</p>"
         + table(["kind", "entries", "calls"], problems, numbers=(1, 2))
     )  # fmt: skip
 
@@ -264,8 +264,8 @@ def _compared(compared: Json) -> str:
     ]  # fmt: skip
     return (
         f"<p>What would change with the settings of site {escape(compared['other'])}, compared with "
-        f"{escape(compared['site'])}. summary.json has up to 1,000 of the rows, evaluations.parquet "
-        "all of them.</p>"
+        f"{escape(compared['site'])}. Up to 1,000 of these changes are in summary.json, and all of "
+        "them in evaluations.parquet.</p>"
         + table(["rule", "change", "calls"], rows, numbers=(2,))
         + table(["time", "patient", "rule", "change", "was", "would be"], changes)
     )
@@ -273,8 +273,8 @@ def _compared(compared: Json) -> str:
 
 def _weekly(weeks: Sequence[Json]) -> str:
     return plots.weekly(weeks) + (
-        "<p class='soft'>A week outside the limits differs from the others by more than chance: find "
-        "out what changed in the data or in care.</p>"
+        "<p class='soft'>A week outside the limits differs from the others by more than chance "
+        "explains: find out what changed in the data or in care.</p>"
     )
 
 

@@ -2,9 +2,9 @@
 
 Sites that configure prefetch by hand choose their own names, and send what they have: a Bundle, a
 resource, a list of either, a Bundle of Bundles. Whatever `fhir.intake` would read under a key of
-this service is delivered; what it cannot read is delivered too, where it names a type of a kind,
-so that it is reported. There may also be anything else under such a key: what holds nothing of a
-kind makes nothing incomplete.
+this service is delivered. What it cannot read is delivered too, so that it is reported, if it
+names a type of some kind of data. Such a key may also hold anything else: a value without data of
+any kind makes nothing incomplete.
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ _read_head = msgspec.json.Decoder(_Head).decode
 
 @dataclass(slots=True)
 class _Contents:
-    """What a value holds: the kinds of its resources, and the types of the others.
+    """What a value holds: the kinds of data, and the types of the resources that are of no kind.
 
-    ``entries`` counts the entries of Bundles and lists, of all values together.
+    ``entries`` counts the entries of the Bundles and lists of all values together.
     """
 
     kinds: set[Kind] = field(default_factory=set)
@@ -75,7 +75,8 @@ class _Contents:
             raise too_many_entries("prefetch")
 
     def note_named(self, raw: bytes) -> bool:
-        """Note the kinds whose types are named anywhere in what cannot be read."""
+        """Note each kind of which a type is named anywhere in an unreadable value; return whether
+        there is one."""
         named = {r4_type(name.decode()) for name in _NAMED.findall(raw)}
         kinds = {kind for name in named if (kind := kind_of(name, None))}
         self.kinds |= kinds
@@ -86,9 +87,9 @@ class _Contents:
 class OwnKeys:
     """What was sent under the client's own keys.
 
-    ``deliveries`` are by kind: it is not known whether a key has everything of its kind, so that
-    all but patient and encounter count as partial. ``referred_to`` are pages that have Specimens or
-    Medications only.
+    ``deliveries`` are by kind. It is not known whether a key has everything of its kind, so all but
+    patient and encounter count as partial. ``referred_to`` are pages that have only Specimens or
+    Medications.
     """
 
     deliveries: dict[Kind, Delivery] = field(default_factory=dict)
@@ -144,10 +145,10 @@ def _holds(page: bytes | Raw | LazyJson, kind: Kind) -> bool:
 
 
 def _relevant_part(raw: bytes, contents: _Contents, depth: int) -> bytes:
-    """The value without documents, tasks and the like; b"" where it is nothing else.
+    """The value without documents, tasks and the like; b"" where it holds nothing else.
 
-    Notes what it holds. ``depth`` is counted as by `Intake`, which reports what is nested deeper
-    than `MOST_NESTED`.
+    Notes in ``contents`` what it holds. ``depth`` is counted as in `Intake`, which reports what is
+    nested deeper than `MOST_NESTED`.
     """
     if b"resourceType" not in raw:
         return raw

@@ -7,9 +7,9 @@ from cds_service.engine.topic import Option
 OPTIONS = (
     Option(
         name="cramps",
-        title="Leg cramps must be",
+        title="Leg cramps are",
         description="Whether leg cramps must be documented, or are assumed for every patient.",
-        choices=(("documented", "documented"), ("assumed", "assumed for every patient")),
+        choices=(("documented", "taken from the record"), ("assumed", "assumed in every patient")),
     ),
     Option(
         name="jurisdiction",

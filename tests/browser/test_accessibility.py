@@ -244,7 +244,7 @@ def test_the_url_holds_the_whole_state_and_an_unknown_patient_is_reported(
     assert copy.page.locator("#drafts li:not(.hint)").count() == 1
     copy.page.goto(f"{address}/?patient=nobody")
     copy.page.wait_for_selector("#error .what")
-    assert "no patient of that name" in copy.page.inner_text("#error")
+    assert "no patient with that name" in copy.page.inner_text("#error")
     copy.close()
     demo.close()
 

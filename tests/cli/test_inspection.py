@@ -154,9 +154,15 @@ def of_rule(rule: Rule, **knowledge: Any) -> list[str]:
             {"document": " "},
             "its function has no docstring, from which its page is made. Write one.",
         ),
-        ({"changed": "2026-11-29"}, "changed: 2026-11-29 is in the future."),
-        ({"changed": "yesterday"}, "changed: yesterday is not a day like 2026-11-27."),
-        ({"version": "2"}, "version 2 is not like 1.0.0."),
+        (
+            {"changed": "2026-11-29"},
+            "changed: 2026-11-29 is in the future. Write the day on which it was last changed.",
+        ),
+        (
+            {"changed": "yesterday"},
+            "changed: yesterday is not a day like 2026-11-27. Write year, month and day.",
+        ),
+        ({"version": "2"}, "version 2 is not like 1.0.0. Write three numbers with dots."),
         ({"title": ""}, "it has no title. Add title to its @rule."),
         (
             {"overrides": ("because",)},
@@ -220,9 +226,9 @@ def test_everything_missing_for_an_analyte_is_reported_at_once() -> None:
     assert [sentence for sentence in sentences if sentence.startswith("analyte ")] == [
         "analyte magnesium: it has no code to search for. Add to [magnesium] in "
         'knowledge/analytes.toml: codes = [{ code = "…", display = "…", source = "…" }].',
-        "analyte magnesium: it has no name, so that a result without a code is not read. Add to "
+        "analyte magnesium: it has no name, so a result without a code is not read. Add to "
         '[magnesium] in knowledge/analytes.toml: names = ["magnesium"].',
-        "analyte magnesium: it has no unit, so that no result is read. Add to [magnesium] in "
+        "analyte magnesium: it has no unit, so no result is read. Add to [magnesium] in "
         "knowledge/analytes.toml: [[magnesium.unit]].",
     ]
 
@@ -262,7 +268,8 @@ def test_missing_knowledge_is_named_with_what_to_add() -> None:
         "order o: it covers gold, which is not an analyte and is in no code list or name list of "
         "orders or medications. Add knowledge/codelists/orders/gold.csv, or remove gold from "
         "covers of [o] in knowledge/orders.toml.",
-        "limit x.low: checked: 2027-01-01 is in the future.",
+        "limit x.low: checked: 2027-01-01 is in the future. Write the day on which it was last "
+        "checked.",
         "priorities: no rule of the topic is called gone. Add the rule to a service, or remove "
         "the priority.",
     ]
@@ -320,7 +327,7 @@ NEAR = (
         ({"check": lambda facts: facts.site.options["unit"]}, "reads the option unit of another"),
         (
             {"check": lambda facts: facts.age, "needs": (FAR,)},
-            "reads age, which no need declares: demographics()",
+            "reads age, which no need declares; add demographics() to its needs",
         ),
         ({"needs": NEAR}, "reads magnesium of the last 12 months, further back than its needs"),
         ({"check": lambda _facts: 1 / 0}, ": ZeroDivisionError: division by zero"),

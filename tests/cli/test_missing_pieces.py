@@ -161,7 +161,7 @@ LINE = r"\d+"
             lambda text: f"{text.splitlines()[0]}\n",
             [
                 rf"hooks/knowledge/analytes\.toml:{LINE}: analyte ferritin: it has no name, so "
-                r"that a result without a code is not read\. Add to \[ferritin\] in "
+                r"a result without a code is not read\. Add to \[ferritin\] in "
                 r'hooks/knowledge/analytes\.toml: names = \["ferritin"\]\.',
             ],
             id="names",
@@ -246,7 +246,7 @@ def test_what_is_missing_is_named_with_file_and_line_before_any_scenario_is_answ
         ),
         (
             "orders.toml", 'covers = ["abi"]', "covers = []", "[abi]",
-            "order abi: it covers nothing, so that it is offered although it is already ordered. "
+            "order abi: it covers nothing, so it is offered even where it is already ordered. "
             'Add to [abi] in hooks/knowledge/orders.toml: covers = ["abi"].',
         ),
     ],

@@ -126,11 +126,11 @@ def test_a_name_that_is_not_a_rule_id_writes_nothing(
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("class", "class has a meaning in Python or in the file of a rule"),
+        ("class", "class already has a meaning in Python or in the file of a rule"),
         ("tuple", "Choose another name, like low-tuple."),
         ("quoted", "Choose another name, like low-quoted."),
         ("a" * 65, "is longer than 64 characters"),
-        ("quinine-active", "rule quinine-active exists in the topic leg-cramps"),
+        ("quinine-active", "the topic leg-cramps already has a rule quinine-active"),
     ],
 )
 def test_a_name_that_would_not_work_writes_nothing(
@@ -144,7 +144,7 @@ def test_a_name_that_would_not_work_writes_nothing(
 
 
 def test_a_rule_of_another_topic_is_not_written_again() -> None:
-    with pytest.raises(BadRequest, match="rule acid-high exists in the topic gout"):
+    with pytest.raises(BadRequest, match="the topic gout already has a rule acid-high"):
         check_name("acid-high", {"acid-high": "gout"})
 
 
@@ -171,7 +171,7 @@ def test_every_word_of_the_templates_is_taken() -> None:
         ((*SODIUM[:4], "--orders", "sodium,zinc"), "has no order zinc. Use one of magnesium, "),
         (("--hook", "order-sign", *SODIUM[2:4], "--orders", "zinc"), "list of drafts zinc"),
         (("--hook", "order-sign", *SODIUM[2:4], "--orders", "none"), "none are named"),
-        ((*SODIUM, "--above", "high"), "has no limit sodium.high, and none was given"),
+        ((*SODIUM, "--above", "high"), "has no limit sodium.high, and no number was given"),
         ((*SODIUM, "--below", "few"), "--below: few is not a number"),
         ((*SODIUM, "--below", "9"), "9 mmol/L is not between"),
         ((*SODIUM, "--topic", "gout"), "no topic is called gout"),
@@ -255,7 +255,8 @@ class Terminal(io.StringIO):
             ("--above", "high"),
             ["order-select", "crp", "none", "ecg,abi", "many", "-1", "0.0001", " 90 "],
             [
-                "a rule for order-select judges drafts, and none are named. Name one or more of ",
+                "a rule for order-select judges draft orders, but none are named. "
+                "Name one or more of ",
                 "many is not a number. Write it like 2.1.",
                 "-1 mg/L is not between ",
                 "0.0001 mg/L is not between ",
@@ -355,9 +356,9 @@ def test_the_name_of_a_rule_says_on_which_side_it_fires(name: str, side: str | N
     [
         # A limit on the other side is never used instead of the one that the name asks for.
         ("high-sodium", ("--above", "150"), ("150", False), ""),
-        ("low-sodium", (), (None, True), "It fires below the limit sodium.low, which exists: 130"),
-        ("sodium-again", (), (None, True), "It fires below the limit sodium.low, which exists"),
-        ("sodium-again", ("--below", "low"), (None, True), "the limit sodium.low, which exists"),
+        ("low-sodium", (), (None, True), "The rule fires below the existing limit sodium.low, 130"),
+        ("sodium-again", (), (None, True), "The rule fires below the existing limit sodium.low"),
+        ("sodium-again", ("--below", "low"), (None, True), "the existing limit sodium.low"),
         ("low-sodium", ("--above", "150"), ("150", False), ""),
     ],
 )
@@ -376,13 +377,13 @@ def test_without_a_terminal_the_name_or_the_only_limit_settles_the_side(
     assert result.status == 0, result.err
     assert [(spec.number, spec.below) for spec in specs] == [wanted]
     assert shown in result.out
-    assert bool(shown) == ("which exists" in result.out)
+    assert bool(shown) == ("existing limit" in result.out)
 
 
 @pytest.mark.parametrize(
     ("name", "analyte", "message"),
     [
-        ("high-sodium", "sodium", "--above: leg-cramps has no limit sodium.high, and none was"),
+        ("high-sodium", "sodium", "--above: leg-cramps has no limit sodium.high, and no number"),
         ("potassium-again", "potassium", "--below: it is not clear whether potassium-again fires"),
         ("crp-again", "crp", "Give --below or --above with a number in mg/L, or with low or high"),
     ],
@@ -403,8 +404,8 @@ def test_without_a_terminal_an_unclear_side_writes_nothing(
     [
         ("high-sodium", ["150"], ("150", False), "It fires above (mmol/L)"),
         ("sodium-again", ["up", "above", "150"], ("150", False), "The limit sodium.low is 130"),
-        ("sodium-again", [""], (None, True), "It fires below the limit sodium.low, which exists"),
-        ("low-sodium", [], (None, True), "It fires below the limit sodium.low, which exists: 130"),
+        ("sodium-again", [""], (None, True), "The rule fires below the existing limit sodium.low"),
+        ("low-sodium", [], (None, True), "The rule fires below the existing limit sodium.low, 130"),
     ],
 )
 def test_at_a_terminal_the_side_is_asked_for_where_the_name_does_not_say_it(
@@ -432,7 +433,7 @@ def test_nothing_is_written_if_one_file_already_exists(cds: Command, checkout: P
     before = files(checkout)
     result = cds("new-rule", "very-low", *SODIUM)
     assert result.status == 1
-    assert f"{NEW[1]} exists" in result.err
+    assert f"{NEW[1]} already exists" in result.err
     assert files(checkout) == before
 
 
@@ -440,7 +441,7 @@ def test_a_rule_that_exists_is_not_written_again(cds: Command, checkout: Path) -
     before = files(checkout)
     result = cds("new-rule", "low-magnesium", *SODIUM)
     assert result.status == 1
-    assert "rule low-magnesium exists in the topic leg-cramps" in result.err
+    assert "the topic leg-cramps already has a rule low-magnesium" in result.err
     assert files(checkout) == before
 
 
@@ -488,7 +489,7 @@ def test_a_rule_is_registered_before_the_marker_or_at_the_end() -> None:
     assert "    acid,\n    more,\n)" in registered(
         "import x\nRULES = (\n    acid,\n)\n", "gout", "more"
     )
-    with pytest.raises(BadRequest, match="without RULES"):
+    with pytest.raises(BadRequest, match="has no RULES"):
         registered("import x\n", "gout", "acid")
 
 

@@ -97,7 +97,7 @@ def test_a_rule_with_a_new_analyte_is_one_block_and_one_command(clone: Path) -> 
     # A second rule that fires on the same result does not break the tests of the first.
     again = run(clone, "-m", "cds_service", "new-rule", "raised-chloride", *options)
     assert again.returncode == 0, again.stderr
-    assert "It fires above the limit chloride.high, which exists: 110 mmol/L" in again.stdout
+    assert "The rule fires above the existing limit chloride.high, 110 mmol/L" in again.stdout
     both = ("tests/rules/test_high_chloride.py", "tests/rules/test_raised_chloride.py")
     tested = run(clone, "-m", "pytest", "-q", "-p", "no:cacheprovider", *both)
     assert tested.returncode == 0, tested.stdout[-3000:]

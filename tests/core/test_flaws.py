@@ -111,7 +111,7 @@ def test_a_sound_topic_is_not_refused() -> None:
         ({"id": "low/calcium"}, "its id is not valid"),
         ({"id": "-low"}, "its id is not valid"),
         ({"document": " "}, "its function has no docstring, from which its page is made"),
-        ({"check": None}, "it has no function, so that it never answers"),
+        ({"check": None}, "it has no function, so it never answers"),
         ({"version": "a.b.c"}, "version a.b.c is not like 1.0.0"),
         ({"version": "1.0"}, "version 1.0 is not like 1.0.0"),
         ({"version": "1.0.0-beta"}, "version 1.0.0-beta is not like 1.0.0"),
@@ -223,7 +223,7 @@ def pregnancy(**change: Any) -> ObservedCondition:
             limits_with(reference="hearsay"),
             "limit magnesium.low: its reference hearsay is not in the references",
         ),
-        (limits_with(key="low"), "limit magnesium.low: it says that its key is low"),
+        (limits_with(key="low"), "limit magnesium.low: its own key is low"),
         (entry("references", "article", label=""), "reference article: it has no label"),
         (entry("references", "article", citation=""), "reference article: it has no citation"),
         (
@@ -233,8 +233,7 @@ def pregnancy(**change: Any) -> ObservedCondition:
         (entry("orderables", "magnesium", label=""), "order magnesium: it has no label"),
         (
             entry("orderables", "magnesium", covers=frozenset()),
-            "order magnesium: it covers nothing, so that it is offered although it is already "
-            "ordered",
+            "order magnesium: it covers nothing, so it is offered even where it is already ordered",
         ),
         (
             entry("orderables", "magnesium", covers=frozenset({"magnesium", "gold"})),
@@ -245,10 +244,10 @@ def pregnancy(**change: Any) -> ObservedCondition:
             entry("orderables", "magnesium", codes=(), medication=True),
             "order magnesium: it is a medication without a code",
         ),
-        (entry("orderables", "magnesium", key="mg"), "order magnesium: it says that its key is mg"),
+        (entry("orderables", "magnesium", key="mg"), "order magnesium: its own key is mg"),
         (
             entry("analytes", "magnesium", units={}),
-            "analyte magnesium: it has no unit, so that no result is read",
+            "analyte magnesium: it has no unit, so no result is read",
         ),
         (
             {"codes": lambda key: () if key == "ferritin" else KNOWN.codes(key)},
@@ -256,7 +255,7 @@ def pregnancy(**change: Any) -> ObservedCondition:
         ),
         (
             without_names("ferritin"),
-            "analyte ferritin: it has no name, so that a result without a code is not read",
+            "analyte ferritin: it has no name, so a result without a code is not read",
         ),
         (
             {"priorities": structs.replace(KNOWN.priorities, kinds={"made-up": Priority.HAZARD})},

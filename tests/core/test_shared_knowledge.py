@@ -246,8 +246,8 @@ def test_every_contradiction_is_listed(tmp_path: Path) -> None:
     other = replace(other, options=(replace(option, title="The unit"),))
     third = replace(one, key="c")
     assert list(contradictions([one, other, third])) == [
-        "topic c: service a-patient-view also belongs to a",
-        "topic c: rule a-rule also belongs to a",
+        "topic c: service a-patient-view also belongs to a; rename one of the two",
+        "topic c: rule a-rule also belongs to a; rename one of the two",
         f"topic b: analyte total_calcium contradicts that of a: units{FIX}",
         f"topic b: limit total_calcium.low contradicts that of a: meaning{FIX}",
         f"topic b: option unit contradicts that of a: title{FIX}",

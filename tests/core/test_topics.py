@@ -33,12 +33,14 @@ def other(**services: object) -> Topic:
     [
         pytest.param(
             [TOPIC, other(id=TOPIC.services[0].id)],
-            f"topic another: service {TOPIC.services[0].id} also belongs to leg-cramps",
+            f"topic another: service {TOPIC.services[0].id} also belongs to leg-cramps; "
+            "rename one of the two",
             id="a service twice",
         ),
         pytest.param(
             [TOPIC, other(rules=DRAFTS.rules[:1])],
-            f"topic another: rule {DRAFTS.rules[0].id} also belongs to leg-cramps",
+            f"topic another: rule {DRAFTS.rules[0].id} also belongs to leg-cramps; "
+            "rename one of the two",
             id="a rule twice",
         ),
         pytest.param(
@@ -59,12 +61,12 @@ def other(**services: object) -> Topic:
         ),
         pytest.param(
             [replace(other(), options=(replace(OPTION, choices=()),))],
-            "topic another: option cramps: it needs a name like a_name and choices",
+            "topic another: option cramps: it needs a lower-case name like a_name, and choices",
             id="an option without choices",
         ),
         pytest.param(
             [replace(other(), options=(replace(OPTION, name="Cramps"),))],
-            "topic another: option Cramps: it needs a name like a_name and choices",
+            "topic another: option Cramps: it needs a lower-case name like a_name, and choices",
             id="an option in upper case, which no variable could set",
         ),
         pytest.param(
@@ -117,7 +119,7 @@ def test_the_reserved_names_are_those_of_sites_and_the_demo_page() -> None:
 def test_a_topic_without_choices_is_named_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
     topic = replace(TOPIC, options=(replace(OPTION, choices=()),))
     monkeypatch.setattr(topics, "_installed", lambda: {topic.key: topic})
-    with pytest.raises(StartupError, match="it needs a name like a_name and choices"):
+    with pytest.raises(StartupError, match="it needs a lower-case name like a_name, and choices"):
         topics.chosen_topics(Settings())
 
 

@@ -289,6 +289,19 @@ def test_the_chart_names_the_patient_and_the_missing_data(demo: Demo) -> None:
     assert "None on file." in chart
 
 
+def test_a_list_with_an_entry_is_not_said_to_be_empty(demo: Demo) -> None:
+    """Its medication is a statement; there are no requests."""
+    chart = ask(demo(), patient="magnesium-in-dialysis")["html"]["chart"]
+    medications = chart.partition("<h3>Medications</h3>")[2].partition("<h3>")[0]
+    assert "Magnesium Oxide" in medications
+    assert "None on file" not in medications
+
+
+def test_a_result_that_cannot_be_used_is_listed_once(demo: Demo) -> None:
+    trace = ask(demo(), patient="partial-data-unknown-unit")["trace"]
+    assert [problem["reference"] for problem in trace["problems"]] == ["Observation/magnesium-1"]
+
+
 def test_a_key_sent_as_null_is_shown_as_null(demo: Demo) -> None:
     request = ask(demo(), patient="low-magnesium")["request"]
     request["prefetch"]["allergies"] = None

@@ -202,7 +202,7 @@ def test_the_first_screen_shows_rates_above_published_ones_and_missing_data(
     (source / "Observation.cut.ndjson").write_text('{"resourceType": "Observation", "id"')
     outcome(source, tmp_path / "out", report=True)
     first = (tmp_path / "out" / "report.html").read_text().partition("<dl>")[0]
-    assert "More than in six published systems:</strong> cards per 100 encounters" in first
+    assert "Above the published rates:</strong> cards per 100 encounters" in first
     assert "Not in these figures:</strong> a line cut in the middle (1)" in first
 
 

@@ -3,7 +3,7 @@
 
 const byId = (id) => document.getElementById(id);
 const page = byId("main");
-const NOT_IN_LINK = " It has the settings, not the record that you pasted.";
+const NOT_IN_LINK = " It holds the settings, but not the record that you pasted.";
 const STORED = "Feedback stored.";
 
 const state = {};
@@ -77,7 +77,7 @@ async function ask() {
     body = await response.json();
   } catch {
     body = { issue: [{ details: { text: "The service does not answer." },
-      diagnostics: "Is it still running?" }] };
+      diagnostics: "Check that it is still running." }] };
   }
   if (turn !== asking) return;
   byId("answers").removeAttribute("aria-busy");
@@ -143,7 +143,7 @@ function say(text) {
 
 function shortened(text) {
   const most = 200_000;
-  return text.length <= most ? text : `${text.slice(0, most)}\n… (copy it to have all of it)`;
+  return text.length <= most ? text : `${text.slice(0, most)}\n… (cut here: the copy button copies all of it)`;
 }
 
 // --- draft orders ---------------------------------------------------------------------------
@@ -376,7 +376,7 @@ const listed = [...document.querySelectorAll("[data-patient]")];
 const known = listed.some((button) => button.dataset.patient === start.patient);
 if (start.patient && !known) {
   state.pasted = null;
-  showError({ issue: [{ details: { text: "This page has no patient of that name." },
+  showError({ issue: [{ details: { text: "This page has no patient with that name." },
     diagnostics: "Choose one from the list." }] });
 } else if (known) begin(start);
 else if (listed.length) begin({ patient: listed[0].dataset.patient });
