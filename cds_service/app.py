@@ -106,18 +106,18 @@ def create_app(settings: Settings | None = None, *, start: bool = True) -> Flask
     """The WSGI application, for any WSGI server: ``cds_service.app:create_app()``.
 
     ``start=False`` leaves the database alone: for a process that only forks workers, which
-    then call ``app.extensions["cds_parts"].records.start()`` themselves, and for documents.
+    then call ``app.extensions["cds_parts"].records.start()`` themselves.
     Raises StartupError naming the setting or file to correct, or the placeholder to replace.
     """
+    from cds_service.catalogue.unfinished import refuse_unfinished
     from cds_service.ops import logs
 
     settings = settings or read_settings()
     logs.configure_once(settings.log_level, settings.log_format)
     parts = make_parts(settings)
+    sites = [answering.site for answering in parts.sites.values()]
+    refuse_unfinished(parts.topics, sites, demo=settings.demo)
     if start:
-        from cds_service.catalogue.unfinished import refuse_unfinished
-
-        refuse_unfinished(parts.topics, settings)
         parts.records.start()
     return build(parts)
 

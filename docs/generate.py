@@ -292,10 +292,10 @@ def settings_page() -> str:
 
 def endpoints_page() -> str:
     """Every address, from the OpenAPI document."""
-    from cds_service.app import create_app
+    from cds_service.app import build, make_parts
     from cds_service.settings import Settings
 
-    app = create_app(Settings(database_url="sqlite:////nonexistent/none.db"), start=False)
+    app = build(make_parts(Settings(database_url="sqlite:////nonexistent/none.db")))
     document = app.test_client().get("/openapi.json").json
     rows = [
         [

@@ -2,7 +2,7 @@
 
 A first draft passes its tests, and without this check it would reach a clinician with its
 placeholders. `cds-service check` names them, and a service with such a rule starts only with the
-demo page.
+demo page, or where the rule is switched off.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from cds_service.errors import StartupError
 from cds_service.ops import logs
 
 if TYPE_CHECKING:
+    from cds_service.core.patient import Site
     from cds_service.engine.topic import Topic
-    from cds_service.settings import Settings
 
 MARK = "TODO new-rule:"
 """How each placeholder in the templates begins; what follows says what to write there. An author's
@@ -38,18 +38,23 @@ def placeholders(files: Iterable[Path]) -> Iterator[tuple[Path, int, str]]:
                 yield file, number, rest.strip(" \"',.()")
 
 
-def refuse_unfinished(topics: Iterable[Topic], settings: Settings) -> None:
-    """Raise StartupError where a rule has a placeholder. With the demo page, only log it."""
+def refuse_unfinished(topics: Iterable[Topic], sites: Iterable[Site], *, demo: bool) -> None:
+    """Raise StartupError where a rule has a placeholder. With the demo page, only log it.
+
+    A rule that every site has switched off makes no card, and is not looked at.
+    """
+    off = frozenset.intersection(*(site.rules_off for site in sites))
     sources = {
         Path(code.co_filename)
         for topic in topics
         for rule in topic.rules
-        if (code := getattr(rule.check or rule.review, "__code__", None)) is not None
+        if rule.id not in off
+        and (code := getattr(rule.check or rule.review, "__code__", None)) is not None
     }
     for file, line, text in placeholders(sorted(sources)):
-        if not settings.demo:
+        if not demo:
             raise StartupError(
                 f"{file}:{line} has a placeholder that a clinician would see: {text}.",
-                "Replace what `cds-service check` names, or try the rule with --demo.",
+                "Replace what `cds-service check` names, switch the rule off, or use --demo.",
             )
         logs.logger(__name__).warning("rule_unfinished", file=file.name, line=line)

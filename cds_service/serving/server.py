@@ -191,11 +191,9 @@ def load(settings: Settings | None = None) -> Flask:
     if _app is None:
         share_among_threads()
         from cds_service.app import create_app
-        from cds_service.catalogue.unfinished import refuse_unfinished
 
         app = create_app(settings, start=False)
         parts: Parts = app.extensions["cds_parts"]
-        refuse_unfinished(parts.topics, parts.settings)
         warm_up(parts)
         _app = app
         for name in _PRELOADED:

@@ -10,6 +10,8 @@ import pytest
 from cds_service.app import create_app
 from cds_service.catalogue import topics
 from cds_service.catalogue.unfinished import placeholders, refuse_unfinished
+from cds_service.core.knowledge import Limits
+from cds_service.core.patient import Site
 from cds_service.engine.rule import Rule, reviewing
 from cds_service.engine.topic import Topic
 from cds_service.errors import StartupError
@@ -48,9 +50,20 @@ def test_a_placeholder_refuses_the_start_except_with_the_demo_page(
 ) -> None:
     draft = topic(tmp_path / "rule.py", DRAFT, review)
     with pytest.raises(StartupError, match=r"rule\.py:2 has a placeholder .*: say in one sentence"):
-        refuse_unfinished([draft], Settings(demo=False))
-    refuse_unfinished([draft], Settings(demo=True))
-    refuse_unfinished([topic(tmp_path / "rule.py", FINISHED, review)], Settings(demo=False))
+        refuse_unfinished([draft], [Site(Limits({}))], demo=False)
+    refuse_unfinished([draft], [Site(Limits({}))], demo=True)
+    refuse_unfinished(
+        [topic(tmp_path / "rule.py", FINISHED, review)], [Site(Limits({}))], demo=False
+    )
+
+
+def test_a_draft_that_every_site_has_switched_off_does_not_count(tmp_path: Path) -> None:
+    draft = topic(tmp_path / "rule.py", DRAFT)
+    off, on = Site(Limits({}), rules_off=frozenset({low_potassium.id})), Site(Limits({}))
+    refuse_unfinished([draft], [off, off], demo=False)
+    for sites in ([off, on], [on, off]):
+        with pytest.raises(StartupError, match="has a placeholder"):
+            refuse_unfinished([draft], sites, demo=False)
 
 
 def test_every_way_to_start_asks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,6 +74,7 @@ def test_every_way_to_start_asks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     for start in (create_app, server.load):
         with pytest.raises(StartupError, match="has a placeholder"):
             start(settings)
+    create_app(settings.model_copy(update={"rules_off": (low_potassium.id,)}), start=False)
 
 
 def test_placeholders_are_found_in_every_kind_of_file(tmp_path: Path) -> None:
