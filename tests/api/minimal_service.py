@@ -41,7 +41,7 @@ from cds_service.terminology.codes import LOINC, Coding
 from hooks import TOPIC
 from tests.testing import fhir
 from tests.testing.databases import empty_sqlite
-from tests.testing.fhir import RXNORM, Json
+from tests.testing.fhir import RXNORM, Json, searchset
 
 VIEW = "/cds-services/leg-cramps-patient-view"
 SELECT = "/cds-services/leg-cramps-order-select"
@@ -163,20 +163,14 @@ def prefetch(**keys: Any) -> Json:
     """Every key filled: a low potassium, and nothing else on record."""
     filled: Json = {
         "patient": fhir.patient(born="1956-01-01", gender=None),
-        "results": bundle(potassium("3.1")),
-        "conditions": bundle(),
-        "medicationRequests": bundle(),
+        "results": searchset(potassium("3.1")),
+        "conditions": searchset(),
+        "medicationRequests": searchset(),
         "medicationStatements": None,
-        "allergies": bundle(),
+        "allergies": searchset(),
         "orders": None,
     }
     return filled | keys
-
-
-def bundle(*resources: Mapping[str, Any], **fields: Any) -> Json:
-    """A searchset Bundle."""
-    page = fhir.searchset(*resources)
-    return (page if resources else {"resourceType": "Bundle", "type": "searchset"}) | fields
 
 
 def potassium(value: str, number: int = 1, patient: str = "p1") -> Json:

@@ -10,6 +10,7 @@ from flask.testing import FlaskClient
 
 from cds_service.answer.checking import flaws
 from tests.api.minimal_service import QUININE, SELECT, VIEW, body, order_body, post, prefetch
+from tests.testing import fhir
 
 
 @pytest.fixture
@@ -52,7 +53,7 @@ def test_a_uuid_used_twice_is_a_flaw(answer: dict[str, Any]) -> None:
 def test_an_offered_resource_that_the_models_refuse_is_a_flaw(answer: dict[str, Any]) -> None:
     (action,) = answer["cards"][0]["suggestions"][0]["actions"]
     action["type"] = "create"
-    action["resource"] = {"resourceType": "ServiceRequest", "status": "draft", "authoredOn": "soon"}
+    action["resource"] = fhir.order("Magnesium", status="draft", authoredOn="soon")
     faults = [flaw for flaw in flaws(answer) if flaw.startswith("cards[0].suggestions[0]: ")]
     assert len(faults) == 1
     assert "ServiceRequest." in faults[0]

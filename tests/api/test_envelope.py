@@ -32,7 +32,6 @@ from tests.api.minimal_service import (
     SELECT,
     VIEW,
     body,
-    bundle,
     issue,
     order_body,
     post,
@@ -40,6 +39,8 @@ from tests.api.minimal_service import (
     prefetch,
     topics,
 )
+from tests.testing import fhir
+from tests.testing.fhir import searchset
 from tests.testing.mutations import MUTATIONS
 from tests.testing.thorough import ALL
 
@@ -223,7 +224,7 @@ def test_of_duplicate_keys_the_last_counts(client: FlaskClient) -> None:
 @pytest.mark.parametrize("half", [r"\ud83d", r"\udca9", r"\ud83d x \udca9"])
 def test_an_unpaired_surrogate_in_a_text_loses_nothing_else(client: FlaskClient, half: str) -> None:
     broken = json.dumps(
-        body(prefetch=prefetch(conditions=bundle({"resourceType": "Condition", "id": "HALF"})))
+        body(prefetch=prefetch(conditions=searchset(fhir.resource("Condition", id="HALF"))))
     ).replace("HALF", half)
 
     assert topics(post(client, VIEW, broken.encode())) == ["low-potassium"]
@@ -263,7 +264,7 @@ def test_64_levels_are_read_and_65_are_not(client: FlaskClient, levels: int, sta
 def test_brackets_inside_texts_do_not_count_as_depth(client: FlaskClient) -> None:
     noted = potassium("3.1") | {"note": [{"text": "[{" * 500 + '"\\' + "[" * 500}]}
 
-    assert topics(post(client, VIEW, body(prefetch=prefetch(results=bundle(noted)))))
+    assert topics(post(client, VIEW, body(prefetch=prefetch(results=searchset(noted)))))
 
 
 @pytest.mark.parametrize("opening", [b"[", b'{"a":', b'[{"a":'])
@@ -401,7 +402,7 @@ def test_the_fast_types_accept_nothing_that_the_schemas_refuse() -> None:
         (HOOKS[call["hook"]], call)
         for unsecured in (
             body(),
-            body(prefetch={"results": bundle(potassium("3.1"))}),
+            body(prefetch={"results": searchset(potassium("3.1"))}),
             order_body(QUININE),
             signed,
         )

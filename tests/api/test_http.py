@@ -27,7 +27,6 @@ from tests.api.minimal_service import (
     SELECT,
     VIEW,
     body,
-    bundle,
     feedback,
     issue,
     order_body,
@@ -36,6 +35,7 @@ from tests.api.minimal_service import (
     prefetch,
     topics,
 )
+from tests.testing.fhir import searchset
 
 ORIGIN = "https://sandbox.cds-hooks.org"
 ADDRESSES = ["/cds-services", VIEW, SELECT, f"{VIEW}/feedback", f"{SELECT}/data-requirements",
@@ -108,7 +108,7 @@ def _nothing_empty(value: Any) -> None:
 
 
 def test_without_findings_the_list_of_cards_is_empty(client: FlaskClient) -> None:
-    response = post(client, VIEW, body(prefetch=prefetch(results=bundle(potassium("4.2")))))
+    response = post(client, VIEW, body(prefetch=prefetch(results=searchset(potassium("4.2")))))
 
     assert response.get_json() == {"cards": []}
 
@@ -526,7 +526,7 @@ def test_a_recently_answered_card_is_not_shown_if_the_site_wants_that(service: M
     post(client, f"{VIEW}/feedback", feedback(card))
 
     again = post(client, VIEW, body())
-    new_evidence = body(prefetch=prefetch(results=bundle(potassium("3.0", 2))))
+    new_evidence = body(prefetch=prefetch(results=searchset(potassium("3.0", 2))))
 
     assert topics(again) == []
     assert topics(post(client, VIEW, new_evidence)) == ["low-potassium"]

@@ -25,7 +25,6 @@ from tests.api.minimal_service import (
     SELECT,
     VIEW,
     body,
-    bundle,
     draft,
     feedback,
     low_potassium,
@@ -36,6 +35,8 @@ from tests.api.minimal_service import (
     quinine_ordered,
     topics,
 )
+from tests.testing import fhir
+from tests.testing.fhir import searchset
 
 CANARY = "CaNaRy"
 Make = Callable[..., FlaskClient]
@@ -83,20 +84,19 @@ AUTHORIZATION = {
 }
 COMMENT = {"userComment": CANARY}
 READABLE = {
-    "patient": {
-        "resourceType": "Patient",
-        "id": CANARY,
-        "birthDate": "1911-11-11",
-        "name": [{"family": CANARY, "given": [CANARY]}],
-        "identifier": [{"value": CANARY}],
-    },
-    "results": bundle(
+    "patient": fhir.patient(
+        CANARY,
+        "1911-11-11",
+        name=[{"family": CANARY, "given": [CANARY]}],
+        identifier=[{"value": CANARY}],
+    ),
+    "results": searchset(
         potassium("3.1", patient=CANARY) | {"note": [{"text": CANARY}], "id": CANARY},
         potassium("3.2", patient="another") | {"id": f"{CANARY}-2"},
         potassium("999", patient=CANARY) | {"id": f"{CANARY}-3"},
     ),
-    "conditions": bundle(
-        {"resourceType": "Condition", "id": CANARY, "code": {"text": CANARY}, "onsetString": CANARY}
+    "conditions": searchset(
+        fhir.condition(CANARY, id=CANARY, onsetString=CANARY, subject=None)
     ),
     CANARY: CANARY,
 }  # fmt: skip

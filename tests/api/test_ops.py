@@ -23,7 +23,6 @@ from tests.api.minimal_service import (
     SELECT,
     VIEW,
     body,
-    bundle,
     feedback,
     minimal_app,
     order_body,
@@ -31,6 +30,7 @@ from tests.api.minimal_service import (
     potassium,
     prefetch,
 )
+from tests.testing.fhir import searchset
 from tests.testing.programs import run_program
 
 Make = Callable[..., FlaskClient]
@@ -84,7 +84,7 @@ def test_a_checkout_that_was_never_installed_has_an_openapi_document_too(
 
 def test_calls_answers_and_problems_are_counted(client: FlaskClient) -> None:
     post(client, VIEW, body())
-    post(client, VIEW, body(prefetch=prefetch(results=bundle(potassium("999")))))
+    post(client, VIEW, body(prefetch=prefetch(results=searchset(potassium("999")))))
     post(client, VIEW, b"{")
     post(client, SELECT, order_body(QUININE))
 

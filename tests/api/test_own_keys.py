@@ -18,13 +18,14 @@ from cds_service.errors import TooLarge
 from cds_service.settings import Settings
 from cds_service.sources.own_keys import own_keys
 from tests.testing import fhir
+from tests.testing.fhir import searchset
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 LOW = fhir.lab("2823-3", 2.3, "mmol/L", "2026-11-22T08:00:00Z", id="k")
 QUININE = fhir.prescription("Quinine sulfate 324 MG Oral Capsule", id="q")
-SPECIMEN = {"resourceType": "Specimen", "id": "s", "type": {"text": "Urine"}}
+SPECIMEN = fhir.specimen("Urine", "s")
 MEDICATION = fhir.product("Quinine sulfate 324 MG")
-TASK = {"resourceType": "Task", "id": "t"}
+TASK = fhir.resource("Task", id="t")
 
 AnswerTo = Callable[..., AnsweredCall]
 
@@ -48,14 +49,6 @@ def answer_to(tmp_path_factory: pytest.TempPathFactory) -> AnswerTo:
     return answer
 
 
-def bundle(*resources: Any) -> dict[str, Any]:
-    return {
-        "resourceType": "Bundle",
-        "type": "searchset",
-        "entry": [{"resource": resource} for resource in resources],
-    }
-
-
 def nested(value: Any, depth: int, wrap: Callable[[Any], Any]) -> Any:
     for _ in range(depth):
         value = wrap(value)
@@ -70,32 +63,36 @@ def rules(answered: AnsweredCall) -> set[str]:
     "shape",
     [
         pytest.param(lambda resource: [resource], id="a list"),
-        pytest.param(lambda resource: [bundle(), resource], id="a list with a Bundle beside it"),
-        pytest.param(lambda resource: [bundle(resource), bundle(TASK)], id="a list of Bundles"),
-        pytest.param(lambda resource: bundle(bundle(resource)), id="a Bundle in a Bundle"),
-        pytest.param(lambda resource: bundle(TASK, bundle(TASK, resource)), id="beside tasks"),
-        pytest.param(lambda resource: nested(resource, 4, bundle), id="Bundles, four deep"),
+        pytest.param(lambda resource: [searchset(), resource], id="a list with a Bundle beside it"),
+        pytest.param(
+            lambda resource: [searchset(resource), searchset(TASK)], id="a list of Bundles"
+        ),
+        pytest.param(lambda resource: searchset(searchset(resource)), id="a Bundle in a Bundle"),
+        pytest.param(
+            lambda resource: searchset(TASK, searchset(TASK, resource)), id="beside tasks"
+        ),
+        pytest.param(lambda resource: nested(resource, 4, searchset), id="Bundles, four deep"),
         pytest.param(
             lambda resource: nested(resource, 4, lambda inner: [inner]), id="lists, four deep"
         ),
         pytest.param(lambda resource: [json.dumps(resource)], id="text in a list"),
-        pytest.param(lambda resource: {"data": json.dumps(bundle(resource))}, id="text, wrapped"),
+        pytest.param(
+            lambda resource: {"data": json.dumps(searchset(resource))}, id="text, wrapped"
+        ),
         pytest.param(
             lambda resource: [{"resource": resource, "fullUrl": "urn:x"}], id="a list of entries"
         ),
+        pytest.param(lambda resource: searchset(entry=[resource]), id="no entries"),
         pytest.param(
-            lambda resource: {"resourceType": "Bundle", "entry": [resource]}, id="no entries"
-        ),
-        pytest.param(
-            lambda resource: {"resourceType": "Bundle", "entry": {"resource": resource}},
+            lambda resource: searchset(entry={"resource": resource}),
             id="one entry",
         ),
         pytest.param(
-            lambda resource: {"resourceType": "Bundle", "entry": [None, {"resource": resource}]},
+            lambda resource: searchset(entry=[None, {"resource": resource}]),
             id="an entry that is null",
         ),
         pytest.param(
-            lambda resource: bundle({"resourceType": 5}, resource), id="a type that is a number"
+            lambda resource: searchset({"resourceType": 5}, resource), id="a type that is a number"
         ),
     ],
 )
@@ -107,18 +104,18 @@ def test_every_shape_that_is_read_elsewhere_is_read_here(
 ) -> None:
     given = shape(resource | {"subject": {"reference": "Patient/p1"}})
     assert rule in rules(answer_to(theirs=given))
-    empty = bundle()
+    empty = searchset()
     assert rule in rules(answer_to(results=empty, medicationRequests=empty, theirs=given))
 
 
-CONDITION = {"resourceType": "Condition", "id": "c", "code": {"text": "Cirrhosis"}}
+CONDITION = fhir.resource("Condition", id="c", code=fhir.concept("Cirrhosis"))
 
 
 @pytest.mark.parametrize(
     ("given", "reason", "place"),
     [
-        (nested(CONDITION, 5, bundle), "Bundles are nested too deeply", "entry[0] entry[0]"),
-        (nested(CONDITION, 20, bundle), "Bundles are nested too deeply", "entry[0] entry[0]"),
+        (nested(CONDITION, 5, searchset), "Bundles are nested too deeply", "entry[0] entry[0]"),
+        (nested(CONDITION, 20, searchset), "Bundles are nested too deeply", "entry[0] entry[0]"),
         (
             nested(CONDITION, 5, lambda resource: [resource]),
             "it is not a FHIR resource",
@@ -129,27 +126,27 @@ CONDITION = {"resourceType": "Condition", "id": "c", "code": {"text": "Cirrhosis
             "it is not a FHIR resource",
             "[1] [0] [0]",
         ),
-        ({"a": CONDITION, "b": bundle(CONDITION)}, "it has no resourceType", "prefetch"),
+        ({"a": CONDITION, "b": searchset(CONDITION)}, "it has no resourceType", "prefetch"),
         ({"data": [CONDITION]}, "it has no resourceType", "prefetch"),
         (
-            {"resourceType": "Bundle", "resources": [CONDITION]},
+            searchset(entry=None, resources=[CONDITION]),
             "it contains resources, but not as entries",
             "prefetch",
         ),
         (
-            {"resourceType": "Parameters", "parameter": [{"name": "a", "resource": CONDITION}]},
+            fhir.resource("Parameters", parameter=[{"name": "a", "resource": CONDITION}]),
             "other resources were sent instead: Parameters",
             "prefetch",
         ),
         (
-            bundle({"resourceType": "Parameters", "parameter": [{"resource": CONDITION}]}),
+            searchset(fhir.resource("Parameters", parameter=[{"resource": CONDITION}])),
             "other resources were sent instead: Parameters",
             "prefetch",
         ),
-        ({"resourceType": "Bundle", "entry": [[CONDITION]]}, "it is not an entry", "entry[0]"),
+        (searchset(entry=[[CONDITION]]), "it is not an entry", "entry[0]"),
     ],
 )
-@pytest.mark.parametrize("ours", [{}, {"conditions": None}, {"conditions": bundle()}])
+@pytest.mark.parametrize("ours", [{}, {"conditions": None}, {"conditions": searchset()}])
 def test_what_cannot_be_read_is_reported_with_its_place_and_is_not_none(
     answer_to: AnswerTo, given: Any, reason: str, place: str, ours: dict[str, Any]
 ) -> None:
@@ -165,14 +162,14 @@ def test_what_cannot_be_read_is_reported_with_its_place_and_is_not_none(
 @pytest.mark.parametrize(
     "given",
     [
-        bundle(TASK, bundle(TASK, {"resourceType": "DocumentReference"})),
-        [TASK, {"resourceType": "QuestionnaireResponse", "contained": [CONDITION]}],
+        searchset(TASK, searchset(TASK, fhir.resource("DocumentReference"))),
+        [TASK, fhir.resource("QuestionnaireResponse", contained=[CONDITION])],
         [1, "text", None, {}, []],
-        {"resourceType": "Parameters", "parameter": [{"name": "a", "resource": TASK}]},
+        fhir.resource("Parameters", parameter=[{"name": "a", "resource": TASK}]),
         {"config": {"a": TASK, "b": 1}},
         'text with "resourceType": "Condition" in it',
         [],
-        bundle(),
+        searchset(),
     ],
 )
 def test_what_holds_nothing_of_a_kind_makes_nothing_incomplete(
@@ -193,8 +190,8 @@ def test_what_holds_nothing_of_a_kind_makes_nothing_incomplete(
     [
         lambda resource: resource,
         lambda resource: [resource],
-        bundle,
-        lambda resource: bundle(bundle(resource, TASK)),
+        searchset,
+        lambda resource: searchset(searchset(resource, TASK)),
     ],
 )
 @pytest.mark.parametrize("key", ["results", "labs"])
@@ -203,8 +200,8 @@ def test_a_specimen_alone_counts_for_the_results_that_refer_to_it(
 ) -> None:
     subject = {"subject": {"reference": "Patient/p1"}}
     urine = LOW | subject | {"specimen": {"reference": "Specimen/s"}}
-    assert "low-potassium" in rules(answer_to(**{key: bundle(urine)}))
-    answered = answer_to(**{key: bundle(urine)}, theirs=shape(SPECIMEN | subject))
+    assert "low-potassium" in rules(answer_to(**{key: searchset(urine)}))
+    answered = answer_to(**{key: searchset(urine)}, theirs=shape(SPECIMEN | subject))
     assert "low-potassium" not in rules(answered)
     assert [problem.kind for problem in answered.facts.problems()] == ["specimen"]
 
@@ -214,8 +211,8 @@ def test_a_specimen_alone_counts_for_the_results_that_refer_to_it(
     [
         lambda resource: resource,
         lambda resource: [resource],
-        bundle,
-        lambda resource: bundle(bundle(resource, SPECIMEN)),
+        searchset,
+        lambda resource: searchset(searchset(resource, SPECIMEN)),
     ],
 )
 @pytest.mark.parametrize("key", ["medicationRequests", "medicationStatements", "drugs"])
@@ -223,20 +220,16 @@ def test_a_medication_alone_counts_for_the_requests_that_refer_to_it(
     answer_to: AnswerTo, shape: Callable[[Any], Any], key: str
 ) -> None:
     kind = "MedicationStatement" if key == "medicationStatements" else "MedicationRequest"
-    request = {
-        "resourceType": kind,
-        "id": "q",
-        "status": "active",
-        "subject": {"reference": "Patient/p1"},
-        "medicationReference": {"reference": "Medication/m"},
-    }
-    assert "quinine-active" not in rules(answer_to(**{key: bundle(request)}))
-    answered = answer_to(**{key: bundle(request)}, theirs=shape(MEDICATION))
+    request = fhir.prescription(
+        None, id="q", resourceType=kind, medicationReference={"reference": "Medication/m"}
+    )
+    assert "quinine-active" not in rules(answer_to(**{key: searchset(request)}))
+    answered = answer_to(**{key: searchset(request)}, theirs=shape(MEDICATION))
     assert "quinine-active" in rules(answered)
     assert not answered.facts.problems()
 
 
-@pytest.mark.parametrize("ours", [None, bundle()], ids=["null", "empty"])
+@pytest.mark.parametrize("ours", [None, searchset()], ids=["null", "empty"])
 def test_what_nothing_refers_to_makes_nothing_incomplete(answer_to: AnswerTo, ours: Any) -> None:
     keys = ("results", "medicationRequests", "medicationStatements")
     answered = answer_to(theirs=[SPECIMEN, MEDICATION], **dict.fromkeys(keys, ours))
@@ -246,7 +239,7 @@ def test_what_nothing_refers_to_makes_nothing_incomplete(answer_to: AnswerTo, ou
 
 
 def test_a_bundle_of_which_nothing_is_left_out_is_passed_on_unchanged() -> None:
-    page = json.dumps(bundle(LOW, bundle(QUININE)), indent=1).encode()
+    page = json.dumps(searchset(LOW, searchset(QUININE)), indent=1).encode()
     deliveries = own_keys([page]).deliveries
     assert deliveries[Kind.RESULTS].pages == deliveries[Kind.MEDICATIONS].pages == (page,)
 

@@ -33,7 +33,6 @@ from tests.api.minimal_service import (
     SELECT,
     VIEW,
     body,
-    bundle,
     draft,
     issue,
     known,
@@ -43,16 +42,12 @@ from tests.api.minimal_service import (
     prefetch,
     topics,
 )
+from tests.testing import fhir
+from tests.testing.fhir import searchset
 
 SERVER = "https://fhir.example/r4"
-OUTCOME = {
-    "resourceType": "OperationOutcome",
-    "issue": [{"severity": "error", "code": "exception", "diagnostics": "CANARY"}],
-}
-HINT = {
-    "resourceType": "OperationOutcome",
-    "issue": [{"severity": "warning", "code": "informational"}],
-}
+OUTCOME = fhir.outcome("error", "exception", diagnostics="CANARY")
+HINT = fhir.outcome("warning", "informational")
 NEXT = {"link": [{"relation": "self", "url": "a"}, {"relation": "next", "url": "b"}]}
 
 # --- templates --------------------------------------------------------------------------
@@ -153,31 +148,35 @@ def _with_token(**changes: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("value", "state", "pages"),
     [
-        pytest.param(bundle(potassium("3.1")), State.GIVEN, 1, id="a Bundle"),
-        pytest.param(bundle(), State.GIVEN, 1, id="an empty Bundle"),
-        pytest.param(bundle(link=[{"relation": "self"}]), State.GIVEN, 1, id="a whole Bundle"),
+        pytest.param(searchset(potassium("3.1")), State.GIVEN, 1, id="a Bundle"),
+        pytest.param(searchset(entry=None), State.GIVEN, 1, id="an empty Bundle"),
+        pytest.param(
+            searchset(entry=None, link=[{"relation": "self"}]), State.GIVEN, 1, id="a whole Bundle"
+        ),
         pytest.param(potassium("3.1"), State.GIVEN, 1, id="a resource instead of a Bundle"),
         pytest.param("<html>Tomcat</html>", State.GIVEN, 1, id="HTML, for the reader to report"),
         pytest.param(7, State.GIVEN, 1, id="a number, for the reader to report"),
         pytest.param(None, State.NONE, 0, id="null"),
         pytest.param(OUTCOME, State.UNAVAILABLE, 0, id="an OperationOutcome"),
-        pytest.param(bundle(OUTCOME), State.UNAVAILABLE, 0, id="only an OperationOutcome"),
-        pytest.param(bundle(potassium("3"), OUTCOME), State.PARTIAL, 1, id="an error in part"),
-        pytest.param(bundle(potassium("3"), HINT), State.GIVEN, 1, id="only a hint"),
+        pytest.param(searchset(OUTCOME), State.UNAVAILABLE, 0, id="only an OperationOutcome"),
+        pytest.param(searchset(potassium("3"), OUTCOME), State.PARTIAL, 1, id="an error in part"),
+        pytest.param(searchset(potassium("3"), HINT), State.GIVEN, 1, id="only a hint"),
         pytest.param(
-            {"resourceType": "Bundle", "entry": [7, "OperationOutcome"]},
+            searchset(entry=[7, "OperationOutcome"]),
             State.GIVEN,
             1,
             id="entries of another form, for the reader to report",
         ),
-        pytest.param(bundle(potassium("3"), **NEXT), State.PARTIAL, 1, id="the first page"),
-        pytest.param(bundle(potassium("3"), total=1), State.GIVEN, 1, id="as many as the total"),
-        pytest.param(bundle(potassium("3"), total=2), State.PARTIAL, 1, id="fewer than the total"),
-        pytest.param(bundle(total=3), State.PARTIAL, 1, id="only a total"),
-        pytest.param({"data": bundle(potassium("3"))}, State.GIVEN, 1, id="wrapped"),
+        pytest.param(searchset(potassium("3"), **NEXT), State.PARTIAL, 1, id="the first page"),
+        pytest.param(searchset(potassium("3"), total=1), State.GIVEN, 1, id="as many as the total"),
+        pytest.param(
+            searchset(potassium("3"), total=2), State.PARTIAL, 1, id="fewer than the total"
+        ),
+        pytest.param(searchset(entry=None, total=3), State.PARTIAL, 1, id="only a total"),
+        pytest.param({"data": searchset(potassium("3"))}, State.GIVEN, 1, id="wrapped"),
         pytest.param({"resource": OUTCOME}, State.UNAVAILABLE, 0, id="an outcome, wrapped"),
         pytest.param(
-            {"response": {"status": "200"}, "resource": bundle(potassium("3"), **NEXT)},
+            {"response": {"status": "200"}, "resource": searchset(potassium("3"), **NEXT)},
             State.PARTIAL,
             1,
             id="the first page, wrapped",
@@ -235,7 +234,7 @@ def test_only_missing_keys_are_fetched() -> None:
 
 
 def test_a_first_page_is_replaced_by_all_pages_when_they_can_be_fetched() -> None:
-    paged = body(prefetch=prefetch(results=bundle(potassium("3.1"), **NEXT)))
+    paged = body(prefetch=prefetch(results=searchset(potassium("3.1"), **NEXT)))
     fetched = FetchedData("given", (b'{"resourceType":"Bundle"}', b"{}"), "", 200, 5)
 
     complete = _delivered(_with_token() | {"prefetch": paged["prefetch"]}, Server(results=fetched))
@@ -284,9 +283,9 @@ def test_a_sandbox_can_be_queried_without_a_token() -> None:
 
 def test_additional_prefetch_keys_are_read_by_content_as_partial_data() -> None:
     given = {
-        "demographics": bundle({"resourceType": "Patient", "id": "p1"}),
-        "labs": bundle(potassium("3.1")),
-        "moreLabs": bundle(potassium("4.1", 2), HINT),
+        "demographics": searchset(fhir.resource("Patient", id="p1")),
+        "labs": searchset(potassium("3.1")),
+        "moreLabs": searchset(potassium("4.1", 2), HINT),
         "text": "<html>",
         "nothing": None,
     }
@@ -299,23 +298,25 @@ def test_additional_prefetch_keys_are_read_by_content_as_partial_data() -> None:
 
 
 def test_an_additional_prefetch_key_is_read_together_with_ours() -> None:
-    more = bundle(potassium("3.1"))
+    more = searchset(potassium("3.1"))
 
     delivered = _delivered(body(prefetch=prefetch(results=None, labs=more)))
     assert (delivered[Kind.RESULTS].state, len(delivered[Kind.RESULTS].pages)) == (State.PARTIAL, 1)
 
-    delivered = _delivered(body(prefetch=prefetch(results=bundle(potassium("4.1", 2)), labs=more)))
+    delivered = _delivered(
+        body(prefetch=prefetch(results=searchset(potassium("4.1", 2)), labs=more))
+    )
     assert (delivered[Kind.RESULTS].state, len(delivered[Kind.RESULTS].pages)) == (State.GIVEN, 2)
 
     delivered = _delivered(
-        body(prefetch=prefetch(who=bundle({"resourceType": "Patient", "id": "p1"})))
+        body(prefetch=prefetch(who=searchset(fhir.resource("Patient", id="p1"))))
     )
     assert len(delivered[Kind.PATIENT].pages) == 1
 
 
 def test_documents_under_an_additional_prefetch_key_make_nothing_incomplete() -> None:
-    others = [{"resourceType": name} for name in ("DocumentReference", "QuestionnaireResponse")]
-    mixed = bundle(potassium("3.1"), *others, {"resourceType": "MedicationDispense"})
+    others = [fhir.resource(name) for name in ("DocumentReference", "QuestionnaireResponse")]
+    mixed = searchset(potassium("3.1"), *others, fhir.resource("MedicationDispense"))
     deliveries = _delivered(body(prefetch=prefetch(everything=mixed)))
     (page,) = deliveries[Kind.RESULTS].pages[1:]
     types = [entry["resource"]["resourceType"] for entry in json.loads(page)["entry"]]
@@ -328,8 +329,8 @@ def test_every_type_that_is_read_is_recognised_under_an_additional_key(
     name: str, alone: bool
 ) -> None:
     kind = KIND_OF[r4_type(name)]
-    resource = {"resourceType": name, "id": "x1", "subject": {"reference": "Patient/p1"}}
-    call = body(prefetch={"theirs": resource if alone else bundle(resource)})
+    resource = fhir.resource(name, id="x1", subject=fhir.subject())
+    call = body(prefetch={"theirs": resource if alone else searchset(resource)})
     call["context"]["encounterId"] = "e1"
 
     deliveries = _delivered(call)
@@ -341,7 +342,7 @@ def test_every_type_that_is_read_is_recognised_under_an_additional_key(
 
 @pytest.mark.parametrize("name", [*R4_TYPES, "medicationorder", "NutritionOrder"])
 def test_an_earlier_name_stays_beside_another_kind_under_an_additional_key(name: str) -> None:
-    mixed = bundle(potassium("3.1"), {"resourceType": name, "id": "x1"})
+    mixed = searchset(potassium("3.1"), fhir.resource(name, id="x1"))
 
     deliveries = _delivered(body(prefetch=prefetch(everything=mixed)))
 
@@ -353,8 +354,8 @@ def test_an_earlier_name_stays_beside_another_kind_under_an_additional_key(name:
 @pytest.mark.parametrize(
     ("ours", "state", "problem"),
     [
-        (bundle({"resourceType": "MedicationRequest", "id": "m1"}), State.GIVEN, "not-read"),
-        (bundle(), State.UNAVAILABLE, "wrong-type"),
+        (searchset(fhir.resource("MedicationRequest", id="m1")), State.GIVEN, "not-read"),
+        (searchset(), State.UNAVAILABLE, "wrong-type"),
         (None, State.UNAVAILABLE, "wrong-type"),
         ({}, State.UNAVAILABLE, "wrong-type"),
     ],
@@ -364,7 +365,7 @@ def test_what_was_dispensed_is_reported_under_an_additional_key(
     name: str, ours: Any, state: State, problem: str
 ) -> None:
     given = prefetch(
-        theirs=bundle({"resourceType": name, "status": "completed"}, {"resourceType": "Account"}),
+        theirs=searchset(fhir.resource(name, status="completed"), fhir.resource("Account")),
         medicationRequests=ours,
     )
     if ours == {}:
@@ -392,14 +393,14 @@ def test_what_was_dispensed_is_reported_under_an_additional_key(
 def test_a_report_is_read_as_results_under_an_additional_key(
     more: dict[str, Any], pages: int, alone: bool
 ) -> None:
-    report = {"resourceType": "DiagnosticReport", "status": "final"} | more
-    deliveries = _delivered(body(prefetch={"theirs": report if alone else bundle(report)}))
+    report = fhir.resource("DiagnosticReport", status="final", **more)
+    deliveries = _delivered(body(prefetch={"theirs": report if alone else searchset(report)}))
     assert len(deliveries[Kind.RESULTS].pages) == pages
 
 
 def test_a_dispense_entered_in_error_says_nothing_under_an_additional_key() -> None:
-    dispense = {"resourceType": "MedicationDispense", "status": "entered-in-error"}
-    deliveries = _delivered(body(prefetch=prefetch(theirs=bundle(dispense))))
+    dispense = fhir.resource("MedicationDispense", status="entered-in-error")
+    deliveries = _delivered(body(prefetch=prefetch(theirs=searchset(dispense))))
     assert len(deliveries[Kind.MEDICATIONS].pages) == 1
 
 
@@ -451,9 +452,9 @@ def test_a_call_without_anything_is_412_and_names_the_missing_keys(client: Flask
 @pytest.mark.parametrize(
     "given",
     [
-        pytest.param({"results": OUTCOME, "conditions": bundle(OUTCOME)}, id="errors"),
+        pytest.param({"results": OUTCOME, "conditions": searchset(OUTCOME)}, id="errors"),
         pytest.param({"results": "<html>", "patient": 7}, id="what cannot be read"),
-        pytest.param({"patient": {"resourceType": "Patient", "id": "p2"}}, id="another patient"),
+        pytest.param({"patient": fhir.patient("p2")}, id="another patient"),
     ],
 )
 def test_nothing_usable_at_all_is_412(client: FlaskClient, given: dict[str, Any]) -> None:
@@ -468,7 +469,7 @@ def test_nothing_usable_at_all_is_412(client: FlaskClient, given: dict[str, Any]
     [
         pytest.param(dict.fromkeys(prefetch()), id="null in all keys"),
         pytest.param({"conditions": None}, id="null in one key"),
-        pytest.param({"patient": {"resourceType": "Patient", "id": "p1"}}, id="the patient alone"),
+        pytest.param({"patient": fhir.patient()}, id="the patient alone"),
         pytest.param({"results": {"resourceType": "Bundle"}}, id="a Bundle without entries"),
     ],
 )

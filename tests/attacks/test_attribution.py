@@ -19,6 +19,7 @@ from cds_service.settings import Settings
 from tests.api.conftest import service
 from tests.api.minimal_service import NOW, VIEW, body, feedback, post, topics
 from tests.conformance.signing_client import Client
+from tests.testing import fhir
 
 __all__ = ["service"]
 Make = Callable[..., FlaskClient]
@@ -130,7 +131,7 @@ def test_critical_and_not_checked_cards_are_shown_again_after_feedback(service: 
 def test_unusable_data_are_reported_every_time(tmp_path: Path) -> None:
     parts = make_parts(Settings(database_url=f"sqlite:///{tmp_path}/a.db", snooze=True))
     parts.records.start()
-    call = body(prefetch={"patient": {"resourceType": "Patient", "id": "p1"}})
+    call = body(prefetch={"patient": fhir.resource("Patient", id="p1")})
     for _ in range(2):
         answer = ask(parts, json.dumps(call).encode(), NOW)
         uuids = {card.rule.id: card.body["uuid"] for card in answer.cards}

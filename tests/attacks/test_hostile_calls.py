@@ -23,7 +23,6 @@ from tests.api.minimal_service import (
     SELECT,
     VIEW,
     body,
-    bundle,
     draft,
     issue,
     order_body,
@@ -35,19 +34,15 @@ from tests.api.minimal_service import (
 from tests.conformance import black_box
 from tests.scenarios.conftest import service as whole_service
 from tests.scenarios.golden import FOLDERS, scenario
+from tests.testing import fhir
+from tests.testing.fhir import searchset
 
 __all__ = ["service", "whole_service"]
 Make = Callable[..., FlaskClient]
 NOW = datetime.now(UTC).replace(microsecond=0)
 
 
-CRAMPS: dict[str, Any] = {
-    "resourceType": "Condition",
-    "id": "c1",
-    "subject": {"reference": "Patient/p1"},
-    "clinicalStatus": {"coding": [{"code": "active"}]},
-    "code": {"coding": [{"system": "http://snomed.info/sct", "code": "449917004"}]},
-}
+CRAMPS = fhir.condition(None, (fhir.SNOMED, "449917004"))
 
 
 @pytest.fixture
@@ -106,8 +101,8 @@ def _everywhere(text: str) -> Iterator[tuple[str, dict[str, Any]]]:
     result["code"]["coding"][0]["display"] = named
     result["valueQuantity"]["unit"] = named
     record = prefetch(
-        results=bundle(result),
-        conditions=bundle(
+        results=searchset(result),
+        conditions=searchset(
             CRAMPS
             | {
                 "code": {
@@ -116,7 +111,7 @@ def _everywhere(text: str) -> Iterator[tuple[str, dict[str, Any]]]:
                 }
             }
         ),
-        medicationRequests=bundle(
+        medicationRequests=searchset(
             draft(f"Furosemide 40 MG {named}") | {"id": "m1", "status": "active"},
             draft(f"Quinine sulfate 324 MG {named}") | {"id": "m2", "status": "active"},
         ),
@@ -180,7 +175,7 @@ def test_an_absurd_number_is_never_normal_and_takes_no_time(
         "hook": "patient-view",
         "hookInstance": "7",
         "context": {"userId": "Practitioner/7", "patientId": "p1"},
-        "prefetch": prefetch(results=bundle(result), conditions=bundle(CRAMPS)),
+        "prefetch": prefetch(results=searchset(result), conditions=searchset(CRAMPS)),
     }
     content = json.dumps(call).replace('"NUMBER"', number).encode()
 
@@ -263,7 +258,7 @@ def test_feedback_is_stored_as_text_whatever_it_contains(service: Make, text: st
 def test_metrics_and_documents_reveal_nothing_about_a_patient(service: Make) -> None:
     client = service()
     canary = "CaNaRy"
-    call = order_body(draft(canary), prefetch=prefetch(results=bundle(potassium("3.1"))))
+    call = order_body(draft(canary), prefetch=prefetch(results=searchset(potassium("3.1"))))
     call["context"] |= {"patientId": canary}
     for path in (VIEW, SELECT, f"{VIEW}/feedback", f"/cds-services/{canary}"):
         post(client, path, call, headers={"User-Agent": canary, "X-Request-Id": canary})
@@ -280,7 +275,7 @@ def test_a_method_cannot_be_overridden(client: FlaskClient, header: str) -> None
 def test_no_answer_contains_data_of_another_patient(client: FlaskClient) -> None:
     """Two calls to the same service in turn: nothing of the first remains for the second."""
     low = order_body(draft("Quinine sulfate 324 MG"), prefetch=prefetch())
-    clean = order_body(draft("Baclofen 10 MG", id="2"), prefetch=prefetch(results=bundle()))
+    clean = order_body(draft("Baclofen 10 MG", id="2"), prefetch=prefetch(results=searchset()))
     alone = post(client, SELECT, clean).get_json()
     for card in (post(client, SELECT, low).get_json())["cards"]:
         assert "Quinine" in card["summary"] + card["detail"]
@@ -301,7 +296,7 @@ def test_the_same_id_at_another_server_is_another_patient(
 ) -> None:
     at_another = {"reference": "https://else.example/r4/Patient/p1"}
     result = potassium("3.1") | {"subject": at_another}
-    chart = body(fhirServer=server, prefetch=prefetch(results=bundle(result)))
+    chart = body(fhirServer=server, prefetch=prefetch(results=searchset(result)))
     order = order_body(draft("Quinine sulfate 324 MG", subject=at_another), fhirServer=server)
 
     rules = topics(post(client, VIEW, chart))

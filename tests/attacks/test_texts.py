@@ -21,6 +21,7 @@ from cds_service.app import make_parts
 from cds_service.calls.envelope import read_envelope
 from cds_service.settings import Settings
 from cds_service.terminology.call_texts import BUDGET
+from tests.testing import fhir
 from tests.testing.programs import FORKED
 from tests.testing.thorough import ALL, rest, thorough
 
@@ -57,11 +58,10 @@ def _resource(kind: str, number: int, text: str, where: str) -> dict[str, Any]:
         concept = {"coding": [{"system": "http://loinc.org", "code": text, "display": "x"}]}
     name = "medicationCodeableConcept" if kind == "MedicationRequest" else "code"
     subject = "patient" if kind == "AllergyIntolerance" else "subject"
-    resource: dict[str, Any] = {
-        "resourceType": kind, "id": f"r{number}", subject: {"reference": "Patient/p1"},
-        name: concept, "intent": "order",
+    resource = fhir.resource(kind, id=f"r{number}", intent="order", valueString=text) | {
+        subject: fhir.subject(), name: concept,
         "status": "final" if kind == "Observation" else "active",
-        "effectiveDateTime": "2026-01-01", "valueString": text,
+        "effectiveDateTime": "2026-01-01",
     }  # fmt: skip
     if where == "dosage":
         resource["dosageInstruction"] = [{"text": text}]
@@ -74,20 +74,18 @@ def _resource(kind: str, number: int, text: str, where: str) -> dict[str, Any]:
 def _answer(
     parts: Parts, kind: str, texts: list[str], where: str = "text", draft: str = ""
 ) -> AnsweredCall:
-    entries = [
-        {"resource": _resource(kind, number, text, where)} for number, text in enumerate(texts)
-    ]
+    resources = [_resource(kind, number, text, where) for number, text in enumerate(texts)]
     hook = "order-select" if draft else "patient-view"
     context: dict[str, Any] = {"userId": "Practitioner/1", "patientId": "p1"}
     if draft:
         order = _resource("MedicationRequest", 0, draft, "text") | {"status": "draft"}
-        context["draftOrders"] = {"resourceType": "Bundle", "entry": [{"resource": order}]}
+        context["draftOrders"] = fhir.collection(order)
         context["selections"] = ["MedicationRequest/r0"]
     body = {
         "hook": hook, "hookInstance": "h", "context": context,
         "prefetch": {
-            "patient": {"resourceType": "Patient", "id": "p1", "birthDate": "1950-01-01"},
-            KINDS[kind]: {"resourceType": "Bundle", "type": "searchset", "entry": entries},
+            "patient": fhir.patient(born="1950-01-01", gender=None),
+            KINDS[kind]: fhir.searchset(*resources),
         },
     }  # fmt: skip
     service = SELECT if draft else VIEW

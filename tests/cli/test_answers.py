@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -105,10 +104,6 @@ def test_explain_as_json_is_the_whole_trace(cds: Command) -> None:
     assert {delivery["kind"] for delivery in trace["data"]} >= {"patient", "results", "conditions"}
 
 
-def bundle(*patients: str) -> dict[str, Any]:
-    return fhir.collection(*map(fhir.patient, patients))
-
-
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -122,8 +117,12 @@ def bundle(*patients: str) -> dict[str, Any]:
             "This is a single Patient, not a Bundle.",
             id="a bare resource",
         ),
-        pytest.param(json.dumps(bundle()), "has 0 patients", id="no patient"),
-        pytest.param(json.dumps(bundle("a", "b")), "has 2 patients", id="two patients"),
+        pytest.param(json.dumps(fhir.collection()), "has 0 patients", id="no patient"),
+        pytest.param(
+            json.dumps(fhir.collection(fhir.patient("a"), fhir.patient("b"))),
+            "has 2 patients",
+            id="two patients",
+        ),
     ],
 )
 @pytest.mark.parametrize("command", ["evaluate", "explain"])

@@ -20,8 +20,8 @@ from tests.testing.fhir import Json
 DAY = ("--as-of", "2026-11-27T12:00:00Z")
 ME = "urn:uuid:6f1d4f0e-1111-4222-8333-aaaaaaaaaaaa"
 DRUG = "urn:uuid:6f1d4f0e-1111-4222-8333-bbbbbbbbbbbb"
-OUTCOME = {"resourceType": "OperationOutcome", "issue": [{"severity": "error", "code": "timeout"}]}
-HINT = {"resourceType": "OperationOutcome", "issue": [{"severity": "information"}]}
+OUTCOME = fhir.outcome("error", "timeout")
+HINT = fhir.outcome("information")
 NEXT = {"link": [{"relation": "next", "url": "https://ehr.example/fhir?page=2"}]}
 
 PATIENT = fhir.patient(born="1958-04-02")
@@ -39,10 +39,11 @@ def quinine(subject: str = "Patient/p1", **more: Any) -> Json:
 
 
 def bundle(*resources: Any, kind: str = "searchset", **more: Any) -> Json:
+    """A Bundle of resources and of entries."""
     entries = [
         resource if "resource" in resource else {"resource": resource} for resource in resources
     ]
-    return {"resourceType": "Bundle", "type": kind, "entry": entries} | more
+    return fhir.bundle(kind, entry=entries, **more)
 
 
 def answer(batch: Any) -> Json:
@@ -105,8 +106,8 @@ WHOLE = {
         bundle(PATIENT, potassium()), bundle(PATIENT, quinine()), kind="collection"
     ),
     "with a hint": bundle(PATIENT, potassium(), quinine(), HINT),
-    "entries that are the resources themselves": {
-        "resourceType": "Bundle", "entry": [PATIENT, potassium(), quinine()]},
+    "entries that are the resources themselves": fhir.searchset(
+        entry=[PATIENT, potassium(), quinine()]),
     "wrapped as an answer": {
         "response": {"status": "200 OK"}, "resource": bundle(PATIENT, potassium(), quinine())},
     "wrapped as data": {"data": bundle(PATIENT, potassium(), quinine())},
@@ -217,7 +218,7 @@ def test_a_draft_is_selected_whatever_its_id(ask: Any, more: Json) -> None:
 
 @pytest.mark.parametrize("name", [*ORDERED, "ProcedureRequest", "DeviceUseRequest"])
 def test_a_draft_of_every_type_of_order_is_sent_as_one(name: str) -> None:
-    order = {"resourceType": name, "id": "o1", "subject": {"reference": "Patient/p1"}}
+    order = fhir.resource(name, id="o1", subject=fhir.subject())
     drafts = bundle(PATIENT, order | {"status": "draft"}, order | {"id": "o2", "status": "active"})
 
     context = request_of(drafts, ORDER_SELECT, ())["context"]
@@ -282,13 +283,8 @@ def test_an_empty_standard_input_is_reported(cds: Command, monkeypatch: pytest.M
 
 @pytest.mark.parametrize("name", ["MedicationDispense", "MedicationAdministration"])
 def test_medicines_that_are_not_read_are_reported(ask: Any, name: str) -> None:
-    given = {
-        "resourceType": name,
-        "id": "d1",
-        "status": "completed",
-        "subject": {"reference": "Patient/p1"},
-        "medicationCodeableConcept": {"text": "Spironolactone 25 mg"},
-    }
+    spironolactone = fhir.statement("Spironolactone 25 mg", id="d1", status="completed")
+    given = spironolactone | {"resourceType": name}
     cards, states = ask(bundle(PATIENT, potassium(), given))
     assert cards == {"low-potassium", "data-not-usable"}
     assert states["medication requests"] == "unavailable"
@@ -317,16 +313,14 @@ def test_a_bundle_that_is_incomplete_is_reported(ask: Any, more: Json) -> None:
 
 def test_a_failed_response_and_a_warning_of_missing_data_are_reported(ask: Any) -> None:
     failed = {"resource": quinine(), "response": {"status": "500"}}
-    incomplete = {"resourceType": "OperationOutcome",
-            "issue": [{"severity": "warning", "code": "incomplete"}]}  # fmt: skip
-    for resource in (failed, incomplete):
+    for resource in (failed, fhir.outcome("warning", "incomplete")):
         _, states = ask(bundle(PATIENT, potassium(), quinine(), resource))
         assert states["results"] == "partial"
 
 
 def list_of(*items: Json, kind: str = "List", **more: Any) -> Json:
-    fields = {"resourceType": kind, "id": "l1", "status": "current"}
-    return fields | {"entry": [{"item": item} for item in items]} | more
+    entries = [{"item": item} for item in items]
+    return fhir.resource(kind, id="l1", status="current", entry=entries, **more)
 
 
 NOT_SENT = {"reference": "MedicationStatement/s9"}
@@ -338,10 +332,10 @@ NOT_SENT = {"reference": "MedicationStatement/s9"}
         list_of(NOT_SENT),
         list_of({"reference": "#s"}, contained=[fhir.statement("Spironolactone", id="s")]),
         list_of({"display": "Spironolactone"}),
-        {"resourceType": "CarePlan", "id": "c", "status": "active",
-         "activity": [{"detail": {"productCodeableConcept": {"text": "Spironolactone"}}}]},
-        {"resourceType": "Composition", "id": "d", "status": "final",
-         "section": [{"entry": [NOT_SENT]}]},
+        fhir.resource(
+            "CarePlan", id="c", status="active",
+            activity=[{"detail": {"productCodeableConcept": {"text": "Spironolactone"}}}]),
+        fhir.resource("Composition", id="d", status="final", section=[{"entry": [NOT_SENT]}]),
     ],
     ids=str,
 )  # fmt: skip
@@ -356,9 +350,10 @@ def test_medicines_that_are_only_referenced_are_reported(ask: Any, resource: Jso
         list_of({"reference": "MedicationRequest/q1"}),
         list_of({"reference": "MedicationRequest/old"}),
         list_of({"reference": "Observation/k1"}),
-        {"resourceType": "CarePlan", "id": "c", "status": "active",
-         "activity": [{"detail": {"status": "in-progress", "code": {"text": "Exercise"}}}]},
-        {"resourceType": "DocumentReference", "id": "d", "status": "current"},
+        fhir.resource(
+            "CarePlan", id="c", status="active",
+            activity=[{"detail": {"status": "in-progress", "code": {"text": "Exercise"}}}]),
+        fhir.resource("DocumentReference", id="d", status="current"),
     ],
     ids=str,
 )  # fmt: skip
@@ -393,8 +388,8 @@ LABORATORY = [
 def test_a_laboratory_report_in_a_document_is_reported(
     ask: Any, more: dict[str, Any], reported: bool
 ) -> None:
-    report = {"resourceType": "DiagnosticReport", "id": "r1", "status": "final",
-           "effectiveDateTime": "2026-11-20", "presentedForm": [{"url": "x"}]}  # fmt: skip
+    bare = {"code": None, "subject": None, "effectiveDateTime": "2026-11-20"}
+    report = fhir.report(**bare, presentedForm=[{"url": "x"}])
     cards = ask(bundle(PATIENT, potassium(), quinine(), report | more))[0]
     assert cards == (LOW | {"data-not-usable"} if reported else LOW)
 
@@ -431,7 +426,7 @@ def test_a_medication_comes_with_the_draft_that_refers_to_it(ask: Any) -> None:
 def test_a_specimen_in_the_bundle_is_resolved(ask: Any) -> None:
     code = {"coding": [{"system": "urn:oid:1.2", "code": "K", "display": "Potassium"}]}
     result = potassium(code=code, specimen={"reference": "urn:uuid:5e"})
-    urine = {"resourceType": "Specimen", "id": "s1", "type": {"text": "Urine"}}
+    urine = fhir.specimen("Urine")
     entry = {"fullUrl": "urn:uuid:5e", "resource": urine}
     assert ask(bundle(PATIENT, result, entry))[0] == set()
     entry["resource"] = urine | {"type": {"text": "Serum"}}

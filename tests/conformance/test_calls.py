@@ -16,6 +16,7 @@ from tests.api.minimal_service import INSTANCE, SELECT, SIGN, VIEW, issue
 from tests.conformance import black_box
 from tests.scenarios.conftest import Service
 from tests.scenarios.golden import FOLDERS, rules, scenario
+from tests.testing import fhir
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 KEYS = ("patient", "results", "conditions", "medicationRequests", "medicationStatements",
@@ -49,19 +50,19 @@ def view(**changes: Any) -> dict[str, Any]:
         "hook": "patient-view",
         "hookInstance": INSTANCE,
         "context": {"userId": "Practitioner/7", "patientId": "p1"},
-        "prefetch": dict.fromkeys(KEYS) | {"patient": {"resourceType": "Patient", "id": "p1"}},
+        "prefetch": dict.fromkeys(KEYS) | {"patient": fhir.resource("Patient", id="p1")},
     } | changes
     return {name: value for name, value in call.items() if value is not ...}
 
 
 def order(*selections: str, **changes: Any) -> dict[str, Any]:
     """An order-select call whose one draft names no medication yet."""
-    draft = {"resourceType": "MedicationRequest", "id": "1", "status": "draft"}
+    draft = fhir.resource("MedicationRequest", id="1", status="draft")
     context = {
         "userId": "PractitionerRole/7",
         "patientId": "p1",
         "selections": list(selections),
-        "draftOrders": {"resourceType": "Bundle", "entry": [{"resource": draft}]},
+        "draftOrders": fhir.collection(draft),
     }
     return view(hook="order-select", context=context | changes)
 
@@ -76,7 +77,7 @@ def sign(**changes: Any) -> dict[str, Any]:
 
 # --- what is answered --------------------------------------------------------------------
 
-EMPTY = {"resourceType": "Bundle", "type": "searchset"}
+EMPTY = fhir.searchset(entry=None)
 ANSWERED: dict[str, tuple[str, dict[str, Any]]] = {
     "nothing on file": (VIEW, view()),
     "every key null": (VIEW, view(prefetch=dict.fromkeys(KEYS))),
@@ -84,9 +85,7 @@ ANSWERED: dict[str, tuple[str, dict[str, Any]]] = {
     "empty Bundles": (VIEW, view(prefetch=dict.fromkeys(KEYS, EMPTY | {"entry": []}))),
     "a Bundle instead of a single resource": (
         VIEW,
-        view(prefetch={"patient": EMPTY | {"entry": [
-            {"resource": {"resourceType": "Patient", "id": "p1"}}
-        ]}}),
+        view(prefetch={"patient": fhir.searchset(fhir.resource("Patient", id="p1"))}),
     ),
     "hookInstance that is not a UUID": (VIEW, view(hookInstance="7")),
     "unknown extensions": (VIEW, view(extension={"com.example.more": {"a": [1]}})),
@@ -108,7 +107,7 @@ ANSWERED: dict[str, tuple[str, dict[str, Any]]] = {
     "orders that are signed": (SIGN, sign()),
     "no orders that are signed": (SIGN, sign(draftOrders={"resourceType": "Bundle"})),
     "drafts of type collection": (
-        SELECT, order(draftOrders={"resourceType": "Bundle", "type": "collection", "entry": []})
+        SELECT, order(draftOrders=fhir.collection())
     ),
 }  # fmt: skip
 

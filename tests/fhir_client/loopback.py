@@ -18,6 +18,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.testing import fhir
+
 Step = bytes | float | str
 HANG_UP = "hang up"
 RESET = "reset"
@@ -160,9 +162,4 @@ def bundle(*ids: str, following: str | None = None) -> dict[str, Any]:
     links = [{"relation": "self", "url": "http://elsewhere.example/self"}]
     if following is not None:
         links.append({"relation": "next", "url": following})
-    return {
-        "resourceType": "Bundle",
-        "type": "searchset",
-        "link": links,
-        "entry": [{"resource": {"resourceType": "Condition", "id": each}} for each in ids],
-    }
+    return fhir.searchset(*(fhir.resource("Condition", id=each) for each in ids), link=links)

@@ -23,9 +23,10 @@ from tests.fhir_client.loopback import (
     bundle,
     reply,
 )
+from tests.testing import fhir
 
 TOKEN = "s3cr3t-t0ken"
-OUTCOME = {"resourceType": "OperationOutcome", "issue": [{"severity": "error", "code": "login"}]}
+OUTCOME = fhir.outcome("error", "login")
 SMALL = Caps(pages=4, entries=50, bytes=200_000)
 
 
@@ -72,9 +73,7 @@ def test_a_bundle_without_entries_is_returned_empty() -> None:
 
 
 def test_a_resource_read_by_its_id_is_returned() -> None:
-    fetched = fetch_from(
-        lambda _: [reply({"resourceType": "Patient", "id": "1"})], query="Patient/1"
-    )
+    fetched = fetch_from(lambda _: [reply(fhir.patient("1"))], query="Patient/1")
     assert (fetched.state, len(fetched.pages)) == ("given", 1)
 
 

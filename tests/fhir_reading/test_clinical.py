@@ -185,7 +185,7 @@ def test_a_withdrawn_version_wins_and_two_that_differ_are_both_kept(reverse) -> 
         ({"reason": [{"reference": {"reference": "Condition/c9"}}]}, True, True),
         ({"reasonCodeableConcept": CRAMPS}, True, True),
         ({"reasonReference": [{"reference": "#r"}], "contained": [
-            {"resourceType": "Condition", "id": "r", "code": CRAMPS}]}, True, True),
+            fhir.resource("Condition", id="r", code=CRAMPS)]}, True, True),
         ({"reasonCode": [7]}, True, False),
     ],
     ids=str,

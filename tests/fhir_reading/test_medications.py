@@ -549,7 +549,7 @@ OUTCOME = fhir.outcome()
         searchset(None), searchset(OUTCOME), OUTCOME,
         {"resourceType": "Bundle", "total": 2}, {"resourceType": "Bundle", "Entry": [draft()]},
         {"resourceType": "Bundle", "entries": [{"resource": draft()}]},
-        {"resourceType": "Parameters", "parameter": [{"resource": searchset(draft())}]},
+        fhir.resource("Parameters", parameter=[{"resource": searchset(draft())}]),
     ],
     ids=lambda shape: str(shape)[:60],
 )  # fmt: skip

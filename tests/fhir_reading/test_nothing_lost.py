@@ -182,7 +182,7 @@ def observations(draw: st.DrawFn, places: list[str], systems: list[str]) -> Gene
         return report | draw(DATES) | draw(SUBJECTS) | draw(IDS), analyte, []
     if place == "contained":
         contained = observation | measurement | {"id": "c1"}
-        report = {"resourceType": "DiagnosticReport", "status": "final", "code": PANEL}
+        report = fhir.resource("DiagnosticReport", status="final", code=PANEL)
         report |= {"contained": [contained], "result": [{"reference": "#c1"}]}
         return report | draw(SUBJECTS) | draw(IDS), analyte, []
     return observation | measurement, analyte, []
@@ -194,9 +194,8 @@ def conditions(draw: st.DrawFn) -> Generated:
     [concept, *_] = sorted(lists.CONDITIONS.concepts((), [words]))
     status = st.sampled_from(["active", "resolved", "recurrence", "inactive", "odd", None, 7])
     coding = status.map(lambda code: {"coding": [{"code": code}]})
-    condition: Json = {
-        "resourceType": "Condition",
-        "code": draw(meaning(lists.CONDITIONS, concept, words)),
+    code = draw(meaning(lists.CONDITIONS, concept, words))
+    condition = fhir.resource("Condition", code=code) | {
         "clinicalStatus": draw(coding | ODD),
         "verificationStatus": draw(
             st.sampled_from([None, {"coding": [{"code": "refuted"}]}, {"text": "provisional"}])
@@ -209,18 +208,19 @@ def pointers(resource: Json, words: str) -> st.SearchStrategy[Json]:
     """Resources that hold no medicine as an entry, but reference or name one."""
     elsewhere = {"reference": f"{resource['resourceType']}/not-sent"}
     pointer = st.sampled_from([elsewhere, {"reference": "#h"}, {"display": words}])
-    contained = {"contained": [resource | {"id": "h"}]}
+    contained = [resource | {"id": "h"}]
     drug = {"detail": {"status": "in-progress", "productCodeableConcept": {"text": words}}}
     return pointer.flatmap(
         lambda target: st.sampled_from(
             [
-                {"resourceType": "List", "status": "current", "entry": [{"item": target}]}
-                | contained,
-                {"resourceType": "Composition", "section": [{"entry": [target]}]} | contained,
-                {"resourceType": "RequestGroup", "action": [{"resource": target}]} | contained,
-                {"resourceType": "CarePlan", "activity": [{"reference": target}]} | contained,
-                {"resourceType": "CarePlan", "activity": [drug]},
-                {"resourceType": "Parameters", "parameter": [{"resource": resource}]},
+                fhir.resource(
+                    "List", status="current", entry=[{"item": target}], contained=contained
+                ),
+                fhir.resource("Composition", section=[{"entry": [target]}], contained=contained),
+                fhir.resource("RequestGroup", action=[{"resource": target}], contained=contained),
+                fhir.resource("CarePlan", activity=[{"reference": target}], contained=contained),
+                fhir.resource("CarePlan", activity=[drug]),
+                fhir.resource("Parameters", parameter=[{"resource": resource}]),
             ]
         )
     )
@@ -234,7 +234,7 @@ def medications(draw: st.DrawFn) -> Generated:
     kind = draw(st.sampled_from(["MedicationRequest", "MedicationStatement"]))
     status = ["active", "completed", "stopped", "on-hold", "draft", "unknown", "", None, 7]
     request: Json = {"resourceType": kind, "status": draw(st.sampled_from(status))}
-    product: Json = {"resourceType": "Medication", "id": "m", "code": what}
+    product = fhir.resource("Medication", id="m", code=what)
     where = draw(st.sampled_from(["concept", "contained", "beside", "missing", "shown", "pointed"]))
     others: list[Json] = []
     if where == "pointed":

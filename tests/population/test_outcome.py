@@ -91,22 +91,15 @@ def test_orders_are_replayed_as_selected_drafts(tmp_path: Path) -> None:
 def test_orders_of_every_type_are_replayed_and_counted(tmp_path: Path) -> None:
     date_elements = {"NutritionOrder": "dateTime", "VisionPrescription": "dateWritten"}
     others = [
-        {
-            "resourceType": name,
-            "id": "o1",
-            "status": "active",
+        fhir.resource(name, id="o1", status="active")
+        | {
             "patient" if name in date_elements else "subject": subject(),
             date_elements.get(name, "authoredOn"): "2026-02-01T08:00:00Z",
         }
         for name in ORDERED
         if name != "MedicationRequest"
     ]
-    undated = {
-        "resourceType": "DeviceRequest",
-        "id": "o2",
-        "status": "active",
-        "subject": subject(),
-    }
+    undated = fhir.resource("DeviceRequest", id="o2", status="active", subject=subject())
     source = write(tmp_path / "in", patient(), cramps(), quinine(), *others, undated)
 
     summary = outcome(source, tmp_path / "out", at="orders", identified=True)

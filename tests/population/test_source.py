@@ -49,7 +49,7 @@ def test_odd_lines_are_counted(tmp_path: Path) -> None:
     source = write(tmp_path / "in", patient(), encounter(), cramps(), quinine())
     with (source / "Observation.000.ndjson").open("w") as file:
         file.write("not json\n\n[]\n{}\n")
-        file.write(json.dumps({"resourceType": "Observation", "id": "x"}) + "\n")
+        file.write(json.dumps(fhir.resource("Observation", id="x")) + "\n")
         file.write(json.dumps({**potassium(3, "2026-01-01"), "subject": {"reference": "Group/1"}}))
         file.write('\n{"resourceType": "Obs\n{"resourceType": "Ob')
 
@@ -72,7 +72,7 @@ def test_compressed_cut_deleted_and_error_files(tmp_path: Path) -> None:
     (source / "deleted").mkdir()
     deletion = {"request": {"method": "DELETE", "url": "MedicationRequest/quinine-p1"}}
     (source / "deleted" / "x.ndjson").write_text(
-        json.dumps({"resourceType": "Bundle", "type": "transaction", "entry": [deletion]}) + "\n"
+        json.dumps(fhir.bundle("transaction", entry=[deletion])) + "\n"
     )
     (source / "error").mkdir()
     (source / "error" / "x.ndjson").write_text('{"resourceType":"OperationOutcome"}\n')
@@ -127,7 +127,7 @@ def test_bundles_and_parquet_give_the_same_result_as_ndjson(tmp_path: Path) -> N
     first = answers(outcome(write(tmp_path / "a", *resources), tmp_path / "a-out"))
     (tmp_path / "b").mkdir()
     entries = [{"fullUrl": f"urn:uuid:{each['id']}", "resource": each} for each in resources]
-    text = json.dumps({"resourceType": "Bundle", "type": "transaction", "entry": entries})
+    text = json.dumps(fhir.bundle("transaction", entry=entries))
     (tmp_path / "b" / "p1.json").write_text(text.replace("Patient/p1", "urn:uuid:p1"))
     (tmp_path / "c").mkdir()
     pq.write_table(

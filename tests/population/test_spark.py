@@ -65,7 +65,7 @@ def export(folder: Path) -> Path:
             quinine(of="b1"),
         )
     ]
-    (inner / "b1.json").write_text(json.dumps({"resourceType": "Bundle", "entry": entries}))
+    (inner / "b1.json").write_text(json.dumps(fhir.bundle("transaction", entry=entries)))
     whole = gzip.compress(json.dumps(potassium(3.0, "2026-03-02T08:00:00Z")).encode() + b"\n")
     (inner / "Observation.001.ndjson.gz").write_bytes(whole)
     (inner / "Observation.002.ndjson.gz").write_bytes(whole[:-9])

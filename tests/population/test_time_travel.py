@@ -331,12 +331,7 @@ def test_a_draft_is_judged_with_the_drug_that_it_references(tmp_path: Path, hook
 def test_a_result_is_read_with_its_specimen(tmp_path: Path, fluid: str, fired: bool) -> None:
     low = potassium(2.4, "2026-03-01T08:00:00Z", specimen={"reference": "Specimen/s1"})
     low["code"] = {"coding": [{"system": "urn:oid:1.2", "code": "K", "display": "Potassium"}]}
-    sample = {
-        "resourceType": "Specimen",
-        "id": "s1",
-        "subject": {"reference": "Patient/p1"},
-        "type": {"text": fluid},
-    }
+    sample = fhir.specimen(fluid, subject=fhir.subject())
 
     result = evaluated_export(tmp_path, cramps(), low, sample)
 
@@ -353,15 +348,9 @@ def test_a_result_is_read_with_its_specimen(tmp_path: Path, fluid: str, fired: b
 def test_a_laboratory_report_in_words_is_reported_once_it_was_known(
     tmp_path: Path, more: Json, reported: bool, when: str
 ) -> None:
-    report = {
-        "resourceType": "DiagnosticReport",
-        "id": "r1",
-        "status": "final",
-        "subject": {"reference": "Patient/p1"},
-        "effectiveDateTime": when,
-        "issued": when,
-        "conclusion": "Potassium 2.4 mmol/L",
-    }
+    report = fhir.report(
+        code=None, effectiveDateTime=when, issued=when, conclusion="Potassium 2.4 mmol/L"
+    )
 
     result = evaluated_export(
         tmp_path, cramps(), potassium(4.1, "2026-02-01T08:00:00Z"), report | more

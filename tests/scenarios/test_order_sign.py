@@ -181,13 +181,7 @@ def test_two_drafts_are_judged_as_a_pair(running: Running) -> None:
 
 
 def test_baclofen_signed_again_is_never_stopped_abruptly(running: Running) -> None:
-    dialysis = {
-        "resourceType": "Condition",
-        "id": "c",
-        "clinicalStatus": {"coding": [{"code": "active"}]},
-        "code": {"text": "Dependence on haemodialysis"},
-        "subject": {"reference": "Patient/p1"},
-    }
+    dialysis = fhir.condition("Dependence on haemodialysis")
     (card,) = cards(running, signing(medication(BACLOFEN, status="active"), conditions=(dialysis,)))
     assert (rules([card]), card["indicator"]) == (["baclofen-ordered-renal-impairment"], "critical")
     assert "abruptly" in card["detail"]

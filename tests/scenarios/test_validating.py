@@ -10,6 +10,7 @@ import pytest
 
 from tests.scenarios.conftest import Service
 from tests.scenarios.golden import FIXTURES
+from tests.testing import fhir
 
 NOON = datetime.fromisoformat("2026-11-23T12:00:00+00:00")
 WRONG = {"onsetDateTime": "some day"}
@@ -20,19 +21,8 @@ def request(**wrong: str) -> dict[str, Any]:
     path = FIXTURES / "scenarios" / "quinine-active" / "request.json"
     content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     patient = content["context"]["patientId"]
-    condition = {
-        "resourceType": "Condition",
-        "id": "beside",
-        "clinicalStatus": {"coding": [{"code": "active"}]},
-        "code": {"text": "Hay fever"},
-        "subject": {"reference": f"Patient/{patient}"},
-        **wrong,
-    }
-    content["prefetch"]["conditions"] = {
-        "resourceType": "Bundle",
-        "type": "searchset",
-        "entry": [{"resource": condition}],
-    }
+    condition = fhir.condition("Hay fever", id="beside", of=patient, **wrong)
+    content["prefetch"]["conditions"] = fhir.searchset(condition)
     (medication, *_) = content["prefetch"]["medicationRequests"]["entry"]
     medication["resource"]["authoredOn"] = "2026-10-01"
     medication["resource"]["priority"] = 7  # a number where a code belongs; no rule reads it

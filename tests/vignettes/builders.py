@@ -81,11 +81,6 @@ def days_ago(days: float) -> str:
     return (NOW - timedelta(days=days)).isoformat()
 
 
-def concept(text: str | None = None, *codings: tuple[str, str]) -> Json:
-    """A CodeableConcept of text and (system, code) pairs."""
-    return fhir.concept(text, *codings)
-
-
 def lab(
     what: str,
     value: str | None = None,
@@ -173,7 +168,7 @@ def dose(
 
 def because(text: str) -> dict[str, list[Json]]:
     """``reasonCode`` for `med` and `service`."""
-    return {"reasonCode": [concept(text)]}
+    return {"reasonCode": [fhir.concept(text)]}
 
 
 CRAMPS = cond("Nocturnal leg cramps", (ICD10, "R25.2"))

@@ -43,14 +43,7 @@ def gfr(value: str, ago: float = 3, **more: Any) -> Json:
 
 
 def visit(text: str) -> Json:
-    return {
-        "resourceType": "Encounter",
-        "id": "e1",
-        "status": "in-progress",
-        "class": {"code": "AMB"},
-        "subject": {"reference": "Patient/p1"},
-        "reasonCode": [{"text": text}],
-    }
+    return fhir.encounter(status="in-progress", reasonCode=[fhir.concept(text)])
 
 
 IRON = [

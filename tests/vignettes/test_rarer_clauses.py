@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.testing import fhir
 from tests.vignettes.builders import (
     ASCITES,
     CIRRHOSIS,
@@ -53,17 +54,8 @@ PRODUCTS = [
     for name in names
 ]
 PREVIOUS = {"subject": {"reference": "Patient/other"}}
-OUTCOME = {
-    "resourceType": "OperationOutcome",
-    "issue": [{"severity": "error", "code": "exception"}],
-}
-TRUNCATED = {
-    "resourceType": "Bundle",
-    "type": "searchset",
-    "total": 400,
-    "link": [{"relation": "next", "url": "http://127.0.0.1:1/x"}],
-    "entry": [],
-}
+OUTCOME = fhir.outcome("error", "exception")
+TRUNCATED = fhir.searchset(total=400, link=[{"relation": "next", "url": "http://127.0.0.1:1/x"}])
 READ = [
     V("a result of another patient is not used", [lab("mg", "1.4", **PREVIOUS)], "-low-magnesium"),
     V("another patient's cramps are not used", [CRAMPS | PREVIOUS], "-first-line-measures"),
@@ -110,10 +102,7 @@ EVERY_8_H = {
     "timing": {"repeat": {"frequency": 1, "period": 8, "periodUnit": "h"}},
     "doseAndRate": [{"doseQuantity": {"value": 1, "unit": "tablet"}}],
 }
-CONTAINED = {
-    "resourceType": "Medication",
-    "id": "m",
-    "code": {"text": "Magnesium oxide"},
+CONTAINED = fhir.product("Magnesium oxide") | {
     "ingredient": [
         {
             "itemCodeableConcept": {"text": "magnesium oxide"},
@@ -154,7 +143,7 @@ SELECTED = [
     V("CT of the lumbar spine with foot drop", [cond("Foot drop")], "-extensive-workup-ordered", drafts=[draft_test("CT lumbar spine", **FOR_CRAMPS)]),
     V("venous duplex of the leg for cramps", [], "-extensive-workup-ordered", drafts=[draft_test("Duplex ultrasound of leg veins", **FOR_CRAMPS)]),
     V("another patient's draft is not judged", [], "-quinine-ordered", drafts=[draft("quinine sulfate 324 MG Oral Capsule", **PREVIOUS)]),
-    V("a nutrition order selected", [CRAMPS], "-quinine-ordered -data-not-usable", drafts=[{"resourceType": "NutritionOrder", "id": "n1", "status": "draft", "intent": "order", "patient": {"reference": "Patient/p1"}, "dateTime": days_ago(0)}]),
+    V("a nutrition order selected", [CRAMPS], "-quinine-ordered -data-not-usable", drafts=[fhir.resource("NutritionOrder", id="n1", status="draft", intent="order", patient=fhir.subject(), dateTime=days_ago(0))]),
 ]  # fmt: skip
 
 

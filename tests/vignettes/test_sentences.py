@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.testing import fhir
 from tests.testing.fhir import ATC, LOINC, RXNORM, SNOMED
 from tests.vignettes.builders import (
     AKI,
@@ -88,7 +89,7 @@ MAGNESIUM = [
     V("magnesium, no salt, by vein as the text says", [AKI], "magnesium-ordered-renal-impairment:warning", not_offered="remove", drafts=[draft("magnesium", dosageInstruction=[{"text": "2 g IV over 20 min"}])]),
     V("sulfate by mouth is not an infusion", [AKI], "magnesium-ordered-renal-impairment:critical", offers="remove", drafts=[draft("magnesium sulfate", **given("Oral"))]),
     V("sulfate without route or form: by vein, no card obstructs", [AKI], "magnesium-ordered-renal-impairment:warning", not_offered="remove", drafts=[draft("Magnesium sulfate 4 g in 100 mL")]),
-    V("sulfate whose Medication has an injection's form", [AKI], "magnesium-ordered-renal-impairment:warning", not_offered="remove", drafts=[draft(None, contained=[{"resourceType": "Medication", "id": "x", "code": {"text": "magnesium chloride 1 g"}, "form": {"text": "Injection"}}], medicationReference={"reference": "#x"})]),
+    V("sulfate whose Medication has an injection's form", [AKI], "magnesium-ordered-renal-impairment:warning", not_offered="remove", drafts=[draft(None, contained=[fhir.product("magnesium chloride 1 g", "x", form=fhir.concept("Injection"))], medicationReference={"reference": "#x"})]),
     V("cardiac arrest: not obstructed whatever the product is called", [AKI], "magnesium-ordered-renal-impairment:warning", not_offered="remove", drafts=[draft("magnesium", **because("Cardiac arrest, VF"))]),
     V("before a preterm birth", [AKI], "magnesium-ordered-renal-impairment:warning", says="loading dose unchanged", not_offered="remove", drafts=[draft("magnesium sulfate", **because("Fetal neuroprotection"))]),
     V("level unknown: check before", [CRAMPS, GFR], "magnesium-ordered-level-unknown:info", offers="magnesium", drafts=[draft(OXIDE, **because("leg cramps"))]),
