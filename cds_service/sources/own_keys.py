@@ -139,6 +139,12 @@ def own_keys(values: Iterable[bytes | Raw]) -> OwnKeys:
 
 
 def _holds(page: bytes | Raw | LazyJson, kind: Kind) -> bool:
+    """Whether a page has something of a kind.
+
+    Asked only where a Specimen or Medication came by itself. A page of the service's own key is
+    walked here for the first time; one of the client's own, which `own_keys` has walked, once more:
+    to remember which is which would cost more code than this rare second walk costs time.
+    """
     contents = _Contents()
     _relevant_part(bytes(page), contents, 0)
     return kind in contents.kinds
