@@ -310,5 +310,5 @@ def build(parts: Parts) -> Flask:
         from cds_service.demo import pages
 
         app.register_blueprint(pages.blueprint(parts, partial(_variant, parts)))
-    app.wsgi_app = services.Calls(parts, app.wsgi_app, origins, finished)  # type: ignore[method-assign]
+    app.wsgi_app = services.Calls(parts, app.wsgi_app, origins, finished)  # type: ignore[method-assign]  # so Flask documents it
     return app

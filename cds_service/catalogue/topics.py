@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from cds_service.calls import shapes
 from cds_service.catalogue.limits_file import read_limits
-from cds_service.core.knowledge import KnowledgeError, Limits, Reference
+from cds_service.core.knowledge import KnowledgeError, Limit, Limits, Reference
 from cds_service.engine.checking import check_topics
 from cds_service.engine.orderables import Orderables
 from cds_service.engine.topic import Option, Topic
@@ -261,7 +261,7 @@ def limits(
     where = site_limits if isinstance(site_limits, str) else where
     entries = read_limits(site_limits) if isinstance(site_limits, str) else (site_limits or {})
     own = [frozenset(topic.knowledge.limits(None, "")) for topic in topics]
-    merged: dict[str, object] = {}
+    merged: dict[str, Limit] = {}
     for number, topic in enumerate(topics):
         own_entries = {
             key: entry
@@ -270,4 +270,4 @@ def limits(
             if key in own[number] or (number == 0 and not any(key in keys for keys in own))
         }
         merged.update(topic.knowledge.limits(own_entries or None, where))
-    return Limits(merged)  # type: ignore[arg-type]
+    return Limits(merged)

@@ -185,7 +185,7 @@ class _Foreign(logging.Handler):
         if record.exc_info and record.exc_info[1] is not None:
             event |= described(record.exc_info[1])
         for stamp in _stamps(self._render):
-            event = stamp(None, "", event)  # type: ignore[assignment]
+            event = stamp(None, "", event)  # type: ignore[assignment]  # a stamp returns the event
         line = self._render(None, "", keep_allowed(None, "", event))
         self._out.write(line + "\n")
         self._out.flush()

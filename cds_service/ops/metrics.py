@@ -47,7 +47,7 @@ class Metrics:
         """``by_site``: metrics of rules have the site's name as a label, too."""
         self._by_site = by_site
         site = ("site",) if by_site else ()
-        disable_created_metrics()  # type: ignore[no-untyped-call]  # one more series for each, of no use
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # no types; one more series for each, of no use
         self._registry = CollectorRegistry()
         requests = self._counter("cds_requests", "HTTP requests.", "endpoint", "service", "status")
         outcomes = self._counter("cds_rule_outcomes", "Outcomes of rules.", "rule", "answer", *site)
@@ -200,7 +200,7 @@ class Metrics:
         for path in Path(os.environ[FOLDER]).glob("gauge_live*_*.db"):
             pid = path.stem.rpartition("_")[2]
             if not Path(f"/proc/{pid}").exists() and Path("/proc/self").exists():
-                mark_process_dead(int(pid))  # type: ignore[no-untyped-call]
+                mark_process_dead(int(pid))  # type: ignore[no-untyped-call]  # the library has no types here
         together = CollectorRegistry()
-        MultiProcessCollector(together)  # type: ignore[no-untyped-call]
+        MultiProcessCollector(together)  # type: ignore[no-untyped-call]  # no types here either
         return generate_latest(together)

@@ -178,8 +178,7 @@ def serve(
             before=_hold_signals, after_in_parent=_release_signals, after_in_child=_end_at_signal
         )
         announce(settings)
-        # Its annotation allows only functions as applications; with RSGI they may be objects.
-        server.serve(target_loader=load_in_worker, wrap_loader=False)  # type: ignore[arg-type]
+        server.serve(target_loader=load_in_worker, wrap_loader=False)  # type: ignore[arg-type]  # an object, as RSGI allows
 
 
 def load(settings: Settings | None = None) -> Flask:
@@ -316,7 +315,7 @@ class _Server(MPServer):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(log_dictconfig=dict(_LOGGING), **kwargs)
         # Of an event it has what granian uses.
-        self.main_loop_interrupt = _Wakes()  # type: ignore[assignment]
+        self.main_loop_interrupt = _Wakes()  # type: ignore[assignment]  # it has what granian uses
         self._crashes: deque[float] = deque(maxlen=_CRASHES)
 
     def _respawn_workers(
@@ -330,7 +329,7 @@ class _Server(MPServer):
 
     def shutdown(self, exit_code: int = 0) -> None:
         try:
-            super().shutdown(exit_code)  # type: ignore[no-untyped-call]
+            super().shutdown(exit_code)  # type: ignore[no-untyped-call]  # granian has no types here
         except SystemExit:
             if not self.interrupt_signal:
                 raise

@@ -111,14 +111,22 @@ def test_a_part_that_was_not_measured_fails(tmp_path: Path) -> None:
     assert lines[-1] == "coverage: no file of the rest was measured."
 
 
-def test_every_exclusion_from_coverage_gives_a_reason() -> None:
+@pytest.mark.parametrize(
+    ("folders", "exclusion"),
+    [
+        (("cds_service", "hooks"), r"pragma: no (cover|branch)"),
+        (("cds_service", "hooks", "tools"), r"type: ignore(\[[a-z, -]+\])?"),
+    ],
+    ids=["from coverage", "from types"],
+)
+def test_every_exclusion_gives_a_reason(folders: tuple[str, ...], exclusion: str) -> None:
     checkout = SCRIPT.parents[1]
-    exclusions = [
+    found = [
         f"{path.relative_to(checkout)}:{number}: {line.strip()}"
-        for folder in ("cds_service", "hooks")
+        for folder in folders
         for path in sorted((checkout / folder).rglob("*.py"))
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
-        if re.search(r"#\s*pragma:\s*no (cover|branch)", line)
+        if re.search(rf"#\s*{exclusion}", line)
     ]
-    reason = re.compile(r"# pragma: no (cover|branch)  # \w+ \w+")
-    assert [exclusion for exclusion in exclusions if not reason.search(exclusion)] == []
+    reason = re.compile(rf"# {exclusion}  # \w+ \w+")
+    assert [line for line in found if not reason.search(line)] == []

@@ -24,7 +24,7 @@ _OTHER = {
 }  # fmt: skip
 
 
-class _Own(Operator):  # type: ignore[misc]
+class _Own(Operator):  # type: ignore[misc]  # its library has no types
     """``edits`` gives each change: the place it concerns, the node to replace, the new code."""
 
     def mutation_positions(self, node: Node) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:

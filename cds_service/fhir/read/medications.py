@@ -69,7 +69,7 @@ def read_medications(
     found = (
         library.attempt(
             item,
-            lambda item=item: read_medication(  # type: ignore[misc]
+            lambda item=item: read_medication(  # type: ignore[misc]  # mypy does not infer the default of a lambda
                 item, library, words, as_of, taking=_taking(item, library, as_of)
             ),
         )
