@@ -38,12 +38,7 @@ def answer_to(tmp_path_factory: pytest.TempPathFactory) -> AnswerTo:
 
     def answer(**prefetch: Any) -> AnsweredCall:
         patient = fhir.patient("p1", born="1960-01-01")
-        call = {
-            "hook": "patient-view",
-            "hookInstance": "1",
-            "context": {"userId": "Practitioner/1", "patientId": "p1"},
-            "prefetch": {"patient": patient} | prefetch,
-        }
+        call = fhir.call("patient-view", {"patient": patient} | prefetch)
         return ask(parts, json.dumps(call).encode(), NOW)
 
     return answer

@@ -117,12 +117,7 @@ def _everywhere(text: str) -> Iterator[tuple[str, dict[str, Any]]]:
         ),
     )
     record["patient"]["name"] = [{"text": named, "family": named, "given": [named]}]
-    view = {
-        "hook": "patient-view",
-        "hookInstance": named,
-        "context": {"userId": "Practitioner/7", "patientId": "p1"},
-        "prefetch": record,
-    }
+    view = fhir.call("patient-view", record, hookInstance=named)
     yield VIEW, view
     yield VIEW, view | {"prefetch": record | {"results": {"resourceType": named}}}
     ordered = draft(f"Quinine sulfate 324 MG Oral Capsule {named}")
@@ -171,12 +166,7 @@ def test_an_absurd_number_is_never_normal_and_takes_no_time(
         result["valueQuantity"]["value"] = "NUMBER"
     else:
         result["referenceRange"] = [{"low": {"value": "NUMBER", "unit": "mmol/L"}}]
-    call = {
-        "hook": "patient-view",
-        "hookInstance": "7",
-        "context": {"userId": "Practitioner/7", "patientId": "p1"},
-        "prefetch": prefetch(results=searchset(result), conditions=searchset(CRAMPS)),
-    }
+    call = body(prefetch=prefetch(results=searchset(result), conditions=searchset(CRAMPS)))
     content = json.dumps(call).replace('"NUMBER"', number).encode()
 
     started = time.perf_counter()

@@ -75,19 +75,12 @@ def _answer(
     parts: Parts, kind: str, texts: list[str], where: str = "text", draft: str = ""
 ) -> AnsweredCall:
     resources = [_resource(kind, number, text, where) for number, text in enumerate(texts)]
-    hook = "order-select" if draft else "patient-view"
-    context: dict[str, Any] = {"userId": "Practitioner/1", "patientId": "p1"}
+    patient = fhir.patient(born="1950-01-01", gender=None)
+    prefetch = {"patient": patient, KINDS[kind]: fhir.searchset(*resources)}
+    body = fhir.call("patient-view", prefetch)
     if draft:
         order = _resource("MedicationRequest", 0, draft, "text") | {"status": "draft"}
-        context["draftOrders"] = fhir.collection(order)
-        context["selections"] = ["MedicationRequest/r0"]
-    body = {
-        "hook": hook, "hookInstance": "h", "context": context,
-        "prefetch": {
-            "patient": fhir.patient(born="1950-01-01", gender=None),
-            KINDS[kind]: fhir.searchset(*resources),
-        },
-    }  # fmt: skip
+        body = fhir.call("order-select", prefetch, context=fhir.drafted(order))
     service = SELECT if draft else VIEW
     answering = parts.answering
     asked_service = answering.services[service]

@@ -46,12 +46,8 @@ def ask(service: Service) -> Ask:
 
 def view(**changes: Any) -> dict[str, Any]:
     """A patient-view call with nothing on file."""
-    call: dict[str, Any] = {
-        "hook": "patient-view",
-        "hookInstance": INSTANCE,
-        "context": {"userId": "Practitioner/7", "patientId": "p1"},
-        "prefetch": dict.fromkeys(KEYS) | {"patient": fhir.resource("Patient", id="p1")},
-    } | changes
+    prefetch = dict.fromkeys(KEYS) | {"patient": fhir.resource("Patient", id="p1")}
+    call = fhir.call("patient-view", prefetch, hookInstance=INSTANCE) | changes
     return {name: value for name, value in call.items() if value is not ...}
 
 

@@ -14,6 +14,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from tests.scenarios.conftest import Service, service
+from tests.testing import fhir
 from tools.sandbox.__main__ import address, built, main
 from tools.sandbox.fhir import BASE, Records, Server
 
@@ -95,13 +96,7 @@ def test_the_prefetch_of_the_sandbox_gives_the_card_of_the_patient(
             prefetch[key] = ask(f"{base}/{path}/_search", query)
         elif "{{" not in path:
             prefetch[key] = ask(f"{base}/{path}")
-    request = {
-        "hook": "patient-view",
-        "hookInstance": "sandbox",
-        "fhirServer": base,
-        "context": {"userId": "Practitioner/1", "patientId": patient},
-        "prefetch": prefetch,
-    }
+    request = fhir.call("patient-view", prefetch, of=patient, fhirServer=base)
     cards = client.post(f"/cds-services/{view['id']}", json=request).get_json()["cards"]
     assert [card["source"]["topic"]["code"] for card in cards] == ["low-magnesium"]
 

@@ -21,6 +21,7 @@ from hooks import TOPIC
 from tests.scenarios.golden import rules
 from tests.scenarios.running import Running, started
 from tests.synthea.template import as_stored, date_of, filled
+from tests.testing import fhir
 from tests.testing.chart import SELECT, VIEW, Chart, dosage
 from tests.testing.fhir import Json
 from tests.testing.shared_data import shared_path
@@ -106,12 +107,7 @@ def call(
         text, code = DRAFTS[draft]
         chart = Chart(identity).drafts_drug(text, code, dosageInstruction=dosage(1, "tablet"))
         context |= {key: chart.select()["context"][key] for key in ("selections", "draftOrders")}
-    return {
-        "hook": hook,
-        "hookInstance": "6f2c3a54-7a1e-4d7b-9a3c-5f1f0f6f0a02",
-        "context": context,
-        "prefetch": filled(templates[hook], context, patient.stored),
-    }
+    return fhir.call(hook, filled(templates[hook], context, patient.stored), context=context)
 
 
 def test_every_patient_is_answered_in_both_services(

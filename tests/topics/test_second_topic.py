@@ -101,13 +101,8 @@ def test_a_service_that_has_nothing_to_answer_from_hides_no_card(
     installed: Path, tmp_path: Path
 ) -> None:
     quinine = fhir.prescription("Quinine sulfate 324 MG Oral Capsule", of="p")
-    call = {
-        "hook": "patient-view",
-        "hookInstance": "1",
-        "context": {"userId": "Practitioner/1", "patientId": "p"},
-        # The second topic, which is asked first, reads no medications.
-        "prefetch": {"medicationRequests": fhir.collection(quinine)},
-    }
+    # The second topic, which is asked first, reads no medications.
+    call = fhir.call("patient-view", {"medicationRequests": fhir.collection(quinine)}, of="p")
     file = tmp_path / "call.json"
     file.write_text(json.dumps(call), encoding="utf-8")
     cards = json.loads(printed(installed, "evaluate", str(file), "--json"))["cards"]

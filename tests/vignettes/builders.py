@@ -110,6 +110,11 @@ def lab(
     return fhir.lab(_CODES[what], None, unit, at or days_ago(ago), **(fields | more))
 
 
+def gfr(value: str, ago: float = 3, **more: Any) -> Json:
+    """An eGFR."""
+    return lab("egfr", value, ago=ago, **more)
+
+
 def cond(
     text: str | None,
     *codings: tuple[str, str],
@@ -129,6 +134,16 @@ def med(text: str | None, *codings: tuple[str, str], **more: Any) -> Json:
     )
 
 
+def draft(text: str | None, *codings: tuple[str, str], **more: Any) -> Json:
+    """A MedicationRequest being ordered."""
+    return med(text, *codings, status="draft", **more)
+
+
+def quinine(**more: Any) -> Json:
+    """Quinine being ordered."""
+    return draft("quinine sulfate 324 MG Oral Capsule", **more)
+
+
 def statement(text: str, status: str = "active", **more: Any) -> Json:
     """A MedicationStatement."""
     return fhir.statement(text, **{"id": f"s{next(_ids)}", "status": status} | more)
@@ -139,6 +154,11 @@ def service(text: str | None, *codings: tuple[str, str], ago: float = 3, **more:
     return fhir.order(
         text, *codings, **{"id": f"r{next(_ids)}", "authoredOn": days_ago(ago)} | more
     )
+
+
+def draft_test(text: str | None, *codings: tuple[str, str], **more: Any) -> Json:
+    """A ServiceRequest being ordered."""
+    return service(text, *codings, status="draft", **more)
 
 
 def allergy(text: str, status: str = "active", ver: str = "confirmed") -> Json:

@@ -18,6 +18,7 @@ from tests.vignettes.builders import (
     Vignette,
     cond,
     days_ago,
+    gfr,
     lab,
     med,
     service,
@@ -35,10 +36,6 @@ def mg(value: str, unit: str | None = "mg/dL", ago: float = 3, **more: Any) -> J
 
 def k(value: str, unit: str | None = "mmol/L", ago: float = 3, **more: Any) -> Json:
     return lab("k", value, unit, ago, **more)
-
-
-def gfr(value: str, ago: float = 3, **more: Any) -> Json:
-    return lab("egfr", value, ago=ago, **more)
 
 
 def coded(value: str, unit: str | None, code: str | None) -> Json:

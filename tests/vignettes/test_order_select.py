@@ -26,31 +26,18 @@ from tests.vignettes.builders import (
     cond,
     days_ago,
     dose,
+    draft,
+    draft_test,
+    gfr,
     lab,
     med,
-    service,
+    quinine,
     statement,
     table,
 )
 
 V = Vignette
 FOR_CRAMPS = because("Leg cramps")
-
-
-def gfr(value: str, ago: float = 3, **more: Any) -> Json:
-    return lab("egfr", value, ago=ago, **more)
-
-
-def draft(text: str | None, *codings: tuple[str, str], **more: Any) -> Json:
-    return med(text, *codings, status="draft", **more)
-
-
-def order(text: str | None, *codings: tuple[str, str], **more: Any) -> Json:
-    return service(text, *codings, status="draft", **more)
-
-
-def quinine(**more: Any) -> Json:
-    return draft("quinine sulfate 324 MG Oral Capsule", **more)
 
 
 def oxide(**more: Any) -> Json:
@@ -121,7 +108,7 @@ MAGNESIUM = [
     V("milk of magnesia counts for the hazard", [gfr("20")], f"{R}:critical", drafts=[draft("Milk of Magnesia")]),
     V("esomeprazole magnesium does not count", [gfr("20")], f"-{R}", drafts=[draft("esomeprazole magnesium 20 MG Delayed Release Oral Capsule")]),
     V("under 18", [gfr("20")], f"{R}:critical", drafts=[oxide()], age=14),
-    V("not selected", [gfr("20")], f"-{R}", drafts=[oxide(), order("Chest x-ray")], pick=[1]),
+    V("not selected", [gfr("20")], f"-{R}", drafts=[oxide(), draft_test("Chest x-ray")], pick=[1]),
     V("normal level, reason cramps", [OK_GFR, OK_MG], f"{N}:info -{R}", drafts=[oxide(**FOR_CRAMPS)], says="−0.18|−0.84 to 0.49"),
     V("normal level, no reason, cramps documented", [OK_GFR, OK_MG, CRAMPS], f"{N}:info", drafts=[oxide()]),
     V("normal level, no reason, no cramps", [OK_GFR, OK_MG], f"-{N}", drafts=[oxide()]),
@@ -132,7 +119,7 @@ MAGNESIUM = [
     V("normal level, reason by reference to cramps", [OK_GFR, OK_MG, CRAMPS | {"id": "cr"}], f"{N}", drafts=[oxide(reasonReference=[{"reference": "Condition/cr"}])]),
     V("cramps assumed", [OK_GFR, OK_MG], f"{N}", drafts=[oxide()], settings={"cramps": "assumed"}),
     V("level unknown", [OK_GFR, CRAMPS], f"{U}:info", drafts=[oxide()], offers="magnesium"),
-    V("level unknown, test drafted beside it", [OK_GFR, CRAMPS], f"-{U}", drafts=[oxide(), order("Magnesium", ("http://loinc.org", "19123-9"))], pick=[0]),
+    V("level unknown, test drafted beside it", [OK_GFR, CRAMPS], f"-{U}", drafts=[oxide(), draft_test("Magnesium", ("http://loinc.org", "19123-9"))], pick=[0]),
     V("level unknown, not for cramps", [OK_GFR], f"-{U}", drafts=[oxide()]),
     V("level unknown under 18", [OK_GFR, CRAMPS], f"-{U}", drafts=[oxide()], age=14),
     V("low, 400 mg daily: 9.9 mmol, below 12", [OK_GFR, lab("mg", "1.4")], f"{D}:info", drafts=[oxide(**dose("1"))], says="400|241|mmol"),
@@ -256,15 +243,15 @@ OTHERS = [
     V("diuretic with cramps, unchecked", [CRAMPS], "diuretic-ordered-with-cramps:info", drafts=[draft("hydrochlorothiazide 25 MG Oral Tablet")], offers="potassium|magnesium"),
     V("diuretic with cramps and cirrhosis", [CRAMPS, OK_K, OK_MG, CIRRHOSIS], "diuretic-ordered-with-cramps:warning", drafts=[draft("spironolactone 100 MG Oral Tablet")], says="incapacitating|stop"),
     V("diuretic without cramps", [lab("k", "3.2")], "-diuretic-ordered-with-cramps", drafts=[draft("furosemide 40 MG Oral Tablet")]),
-    V("MRI of the lumbar spine for cramps", [], "extensive-workup-ordered:info", drafts=[order("MRI lumbar spine", **FOR_CRAMPS)]),
-    V("EMG for cramps", [], "extensive-workup-ordered:info", drafts=[order("Electromyography", **FOR_CRAMPS)]),
-    V("nerve conduction study for cramps", [], "extensive-workup-ordered:info", drafts=[order("Nerve conduction study", **FOR_CRAMPS)]),
-    V("x-ray of the leg for cramps", [], "extensive-workup-ordered:info", drafts=[order("X-ray of lower leg", **FOR_CRAMPS)]),
-    V("MRI for cramps with radiculopathy", [cond("Lumbar radiculopathy", (SNOMED, "128196005"))], "-extensive-workup-ordered", drafts=[order("MRI lumbar spine", **FOR_CRAMPS)]),
-    V("ultrasound of leg arteries with PAD", [cond("Peripheral arterial disease", (SNOMED, "840580004"))], "-extensive-workup-ordered", drafts=[order("Ultrasound lower extremity arteries", **FOR_CRAMPS)]),
-    V("MRI for back pain", [CRAMPS], "-extensive-workup-ordered", drafts=[order("MRI lumbar spine", **because("Low back pain"))]),
-    V("chest x-ray for cramps", [], "-extensive-workup-ordered", drafts=[order("Chest x-ray", **FOR_CRAMPS)]),
-    V("a potassium for cramps is not an extensive workup", [], "-extensive-workup-ordered", drafts=[order("Potassium", ("http://loinc.org", "2823-3"), **FOR_CRAMPS)]),
+    V("MRI of the lumbar spine for cramps", [], "extensive-workup-ordered:info", drafts=[draft_test("MRI lumbar spine", **FOR_CRAMPS)]),
+    V("EMG for cramps", [], "extensive-workup-ordered:info", drafts=[draft_test("Electromyography", **FOR_CRAMPS)]),
+    V("nerve conduction study for cramps", [], "extensive-workup-ordered:info", drafts=[draft_test("Nerve conduction study", **FOR_CRAMPS)]),
+    V("x-ray of the leg for cramps", [], "extensive-workup-ordered:info", drafts=[draft_test("X-ray of lower leg", **FOR_CRAMPS)]),
+    V("MRI for cramps with radiculopathy", [cond("Lumbar radiculopathy", (SNOMED, "128196005"))], "-extensive-workup-ordered", drafts=[draft_test("MRI lumbar spine", **FOR_CRAMPS)]),
+    V("ultrasound of leg arteries with PAD", [cond("Peripheral arterial disease", (SNOMED, "840580004"))], "-extensive-workup-ordered", drafts=[draft_test("Ultrasound lower extremity arteries", **FOR_CRAMPS)]),
+    V("MRI for back pain", [CRAMPS], "-extensive-workup-ordered", drafts=[draft_test("MRI lumbar spine", **because("Low back pain"))]),
+    V("chest x-ray for cramps", [], "-extensive-workup-ordered", drafts=[draft_test("Chest x-ray", **FOR_CRAMPS)]),
+    V("a potassium for cramps is not an extensive workup", [], "-extensive-workup-ordered", drafts=[draft_test("Potassium", ("http://loinc.org", "2823-3"), **FOR_CRAMPS)]),
     V("an unreadable magnesium for a selected magnesium", [OK_GFR, lab("mg", "1.4", "furlong"), CRAMPS], "data-not-usable:info", drafts=[oxide()], says="furlong"),
     V("an unreadable magnesium is not reported for another draft", [lab("mg", "1.4", "furlong"), CRAMPS], "-data-not-usable", drafts=[draft("amoxicillin 500 MG Oral Capsule"), oxide()], pick=[0]),
     V("a statement of quinine does not affect an order of magnesium", [statement("Quinine"), OK_GFR, OK_MG], "-quinine-ordered", drafts=[oxide(**FOR_CRAMPS)], not_offered=""),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from tests.testing import fhir
 from tests.vignettes.builders import (
     AKI,
@@ -24,6 +22,7 @@ from tests.vignettes.builders import (
     Vignette,
     cond,
     days_ago,
+    gfr,
     lab,
     med,
     service,
@@ -36,10 +35,6 @@ K, MG, CBC = lab("k", "4.0"), lab("mg", "2.0"), lab("hb", "14")
 CHECKED = [K, MG, CBC]
 MALARIA = cond("Malaria", (SNOMED, "61462000"))
 QUININE = med("quinine sulfate 324 MG Oral Capsule")
-
-
-def gfr(value: str, ago: float = 3, **more: Any) -> Json:
-    return lab("egfr", value, ago=ago, **more)
 
 
 def visit(text: str) -> Json:

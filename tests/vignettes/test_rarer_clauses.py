@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from tests.testing import fhir
@@ -25,9 +23,10 @@ from tests.vignettes.builders import (
     cond,
     days_ago,
     dose,
+    draft,
+    draft_test,
     lab,
     med,
-    service,
     statement,
     table,
 )
@@ -113,14 +112,6 @@ CONTAINED = fhir.product("Magnesium oxide") | {
         }
     ],
 }
-
-
-def draft(name: str | None, **more: Any) -> Json:
-    return med(name, status="draft", **more)
-
-
-def draft_test(name: str, **more: Any) -> Json:
-    return service(name, status="draft", **more)
 
 
 SELECTED = [

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from tests.vignettes.builders import (
     AKI,
     ASCITES,
@@ -16,7 +14,6 @@ from tests.vignettes.builders import (
     PREGNANT,
     RLS,
     SNOMED,
-    Json,
     Program,
     Vignette,
     because,
@@ -24,6 +21,7 @@ from tests.vignettes.builders import (
     dose,
     lab,
     med,
+    quinine,
     service,
     table,
 )
@@ -43,10 +41,6 @@ SEVERE = cond("Incapacitating muscle cramps of legs", (ICD10, "R25.2"))
 K, MG, NA = lab("k", "4.2"), lab("mg", "2.0"), lab("na", "138")
 GFR = lab("egfr", "90")
 CAUSE, LIVER, NSAID = "metabolic-cause-found", "cirrhosis-cramps", "analgesic-use"
-
-
-def quinine(**more: Any) -> Json:
-    return med("quinine sulfate 324 MG Oral Capsule", status="draft", **more)
 
 
 CAUSES = [

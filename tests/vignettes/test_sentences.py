@@ -22,6 +22,7 @@ from tests.vignettes.builders import (
     cond,
     days_ago,
     dose,
+    draft,
     lab,
     med,
     service,
@@ -45,10 +46,6 @@ def given(route: str, code: str = "") -> dict[str, list[dict[str, object]]]:
     """``dosageInstruction`` by a route."""
     coding = {"coding": [{"system": SNOMED, "code": code}]} if code else {}
     return {"dosageInstruction": [{"route": {"text": route, **coding}}]}
-
-
-def draft(name: str, **more: object) -> dict[str, object]:
-    return med(name, status="draft", **more)
 
 
 MAGNESIUM = [

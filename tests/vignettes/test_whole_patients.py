@@ -17,6 +17,7 @@ from tests.vignettes.builders import (
     because,
     cond,
     dose,
+    draft,
     lab,
     med,
     table,
@@ -133,10 +134,6 @@ VIEW = [
     V("calcium 7.0 mg/dL is 1.75 mmol/L",
       [lab("ca", "7.0", "mg/dL"), lab("albumin", "41", "g/L")], "metabolic-cause-found:critical"),
 ]  # fmt: skip
-
-
-def draft(name: str, **more: object) -> dict[str, object]:
-    return med(name, status="draft", **more)
 
 
 ORDERS = [
