@@ -43,8 +43,7 @@ def assemble(
     from cds_service.answer.cards import Cards
     from cds_service.answer.evaluation import Evaluation
     from cds_service.answer.writing import CardWriter
-    from cds_service.catalogue.sites import Hospital, hospitals
-    from cds_service.catalogue.topics import references
+    from cds_service.catalogue.sites import Hospital, default_for_all, hospitals
     from cds_service.core.identity import DEFAULT_SITE
     from cds_service.engine.faults import Faults
     from cds_service.engine.run import Engine
@@ -84,22 +83,30 @@ def assemble(
     }
 
     def answering(hospital: Hospital, topics: Sequence[Topic]) -> Answering:
-        writer = CardWriter(
-            references(topics), hospital.orderables, settings.rules_address, hospital.site.profile
-        )
         evaluation = Evaluation(topics, engines, readers, site=hospital.site, keys=keys)
         faults = Faults(card=failed, step=left_out)
         cards = {
-            topic: Cards(writer, card_ids.new, snooze, faults, topic.knowledge.priorities)
+            topic: Cards(
+                CardWriter(
+                    topic.knowledge.references,
+                    hospital.orderables,
+                    settings.rules_address,
+                    hospital.site.profile,
+                ),
+                card_ids.new,
+                snooze,
+                faults,
+                topic.knowledge.priorities,
+            )
             for topic in topics
         }
         return Answering(evaluation, cards, validated=settings.validate_models)
 
     found = hospitals(settings, topics)
     sites = {name: answering(hospital, hospital.topics) for name, hospital in found.items()}
-    default = found[DEFAULT_SITE]
-    serves_all = default.topics == tuple(topics)
-    return sites[DEFAULT_SITE] if serves_all else answering(default, topics), sites
+    if found[DEFAULT_SITE].topics == tuple(topics):
+        return sites[DEFAULT_SITE], sites
+    return answering(default_for_all(settings, topics), topics), sites
 
 
 def create_app(settings: Settings | None = None, *, start: bool = True) -> Flask:

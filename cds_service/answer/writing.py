@@ -39,9 +39,10 @@ class _Common(Struct, frozen=True):
 
 
 class CardWriter:
-    """Writes one card. What does not depend on the patient is written only once.
+    """Writes one card of a topic. What does not depend on the patient is written only once.
 
-    ``profile`` is the kind of EHR: ``epic`` changes what Epic could not read.
+    ``references`` are those of the topic: a card never names the source of another. ``profile`` is
+    the kind of EHR: ``epic`` changes what Epic could not read.
     ``rule_pages`` is the base address of the public pages about rules, or "" where the service
     has none.
     """
@@ -89,10 +90,11 @@ class CardWriter:
         common = self._in_common.get((rule, key))
         if common is None:
             reference = self._leading(rule, key)
+            address = self._address(rule, reference)
             common = self._in_common[rule, key] = _Common(
                 source={
                     "label": reference.label,
-                    "url": self._address(rule, reference),
+                    **({"url": address} if address else {}),
                     "topic": {
                         "system": TOPIC_SYSTEM,
                         # Epic takes letters and digits only.
@@ -123,9 +125,11 @@ class CardWriter:
 
     def _address(self, rule: Rule, reference: Reference) -> str:
         """The URL of a source. General knowledge and judgements have none; then it is that of
-        the next source of the rule, or of its topic."""
+        the next source of the rule, or of its topic, else of the page about the rule. It is empty
+        where there is none of these: CDS Hooks does not require it."""
         others = (self.references[key] for key in (*rule.references, *self.references))
-        return next((source.url for source in (reference, *others) if source.url), "")
+        page = f"{self._rule_pages}/{rule.id}" if self._rule_pages else ""
+        return next((source.url for source in (reference, *others) if source.url), page)
 
     def _links(self, rule: Rule, key: str) -> list[dict[str, str]]:
         keys = dict.fromkeys((key, *rule.references) if key else rule.references)

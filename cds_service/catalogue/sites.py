@@ -8,11 +8,11 @@ another.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -27,7 +27,7 @@ from cds_service.catalogue.topics import (
     orderables,
 )
 from cds_service.core.identity import DEFAULT_SITE, DEMO_SITE
-from cds_service.core.knowledge import KnowledgeError
+from cds_service.core.knowledge import KnowledgeError, Limits
 from cds_service.core.patient import Site
 from cds_service.errors import StartupError
 
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from cds_service.engine.topic import Topic
     from cds_service.settings import Settings
 
+_E = TypeVar("_E")
 SETTING = "CDS_SITES"
 ALL = "*"
 _Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.-]+$")]
@@ -97,6 +98,15 @@ def hospitals(settings: Settings, topics: Sequence[Topic]) -> Mapping[str, Hospi
     return by_name
 
 
+def default_for_all(settings: Settings, topics: Sequence[Topic]) -> Hospital:
+    """All topics with the settings of the site ``default``, whichever topics that site has.
+
+    Raises StartupError as `hospitals`.
+    """
+    table = _tables(settings)[DEFAULT_SITE].model_copy(update={"topics": None})
+    return _hospital(DEFAULT_SITE, table, settings, topics)
+
+
 def each_hospital(
     settings: Settings, topics: Sequence[Topic]
 ) -> Iterator[tuple[str, Hospital | StartupError]]:
@@ -104,8 +114,7 @@ def each_hospital(
 
     Raises StartupError for a sites file that cannot be read.
     """
-    tables = {DEFAULT_SITE: _Table()} | (_read(settings.sites) if settings.sites else {})
-    for name, table in tables.items():
+    for name, table in _tables(settings).items():
         try:
             yield name, _hospital(name, table, settings, topics)
         except StartupError as error:
@@ -131,6 +140,10 @@ def site_files(settings: Settings) -> tuple[Path, ...]:
             paths = (table.limits, table.order_codes)
             files += [str(folder / name) for name in paths if isinstance(name, str)]
     return tuple(Path(name) for name in files if name)
+
+
+def _tables(settings: Settings) -> dict[str, _Table]:
+    return {DEFAULT_SITE: _Table()} | (_read(settings.sites) if settings.sites else {})
 
 
 def _read(path: str) -> dict[str, _Table]:
@@ -209,19 +222,20 @@ def _hospital(name: str, table: _Table, settings: Settings, topics: Sequence[Top
     silent = _rules(table.silent, settings.rules_silent, own, f"{where}: silent", "RULES_SILENT")
     off = _rules(table.off, settings.rules_off, own, f"{where}: off", "RULES_OFF")
     known_rules(list(table.start), topics, f"{where}: start")
-    codes = str(folder / table.order_codes) if table.order_codes else settings.order_codes
-    given = table.limits if table.limits is not None else settings.limits
-    if isinstance(table.limits, str):
-        given = str(folder / table.limits)
+    given = str(folder / table.limits) if isinstance(table.limits, str) else table.limits
     try:
-        merged = limits(own, given, where)
+        merged = (
+            _only(limits(own, None), limits(topics, settings.limits, where))
+            if given is None
+            else limits(own, given, where)
+        )
     except KnowledgeError as error:
         inline = "" if isinstance(table.limits, dict) else where  # the error names it already
         setting = "CDS_LIMITS" if table.limits is None else inline
         raise StartupError(f"{error}.", "Correct the limit.", setting) from None
     return Hospital(
         Site(
-            limits=merged,
+            limits=Limits(merged),
             max_info_cards=settings.max_info_cards
             if table.max_info_cards is None
             else table.max_info_cards,
@@ -234,8 +248,15 @@ def _hospital(name: str, table: _Table, settings: Settings, topics: Sequence[Top
             options=options,
         ),
         own,
-        with_codes_of(codes, orderables(own), where if table.order_codes else "CDS_ORDER_CODES"),
+        with_codes_of(str(folder / table.order_codes), orderables(own), where)
+        if table.order_codes
+        else _only(orderables(own), with_codes_of(settings.order_codes, orderables(topics))),
     )
+
+
+def _only(own: Container[str], of_all: Mapping[str, _E]) -> Mapping[str, _E]:
+    """Entries of the environment's file, which is for all topics: those of the site's topics."""
+    return {key: entry for key, entry in of_all.items() if key in own}
 
 
 def _topics(keys: list[str] | None, topics: Sequence[Topic], where: str) -> tuple[Topic, ...]:

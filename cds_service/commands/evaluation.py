@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cds_service.commands import options
+from cds_service.core.identity import DEFAULT_SITE
 from cds_service.engine.hook import HOOKS
 from cds_service.errors import ServiceError
 
@@ -27,7 +28,10 @@ _HOOK = click.option(
 )
 _AS_OF = click.option("--as-of", metavar="DATE", help="The moment of the call. Default: now.")
 _SITE = click.option(
-    "--site", metavar="NAME", help="Use the settings of this site of CDS_SITES. Default: default."
+    "--site",
+    metavar="NAME",
+    default=DEFAULT_SITE,
+    help="Use the settings of this site of CDS_SITES. Default: default.",
 )
 
 
@@ -42,7 +46,7 @@ def evaluate(
     request: Path,
     hook: str | None,
     as_of: str | None,
-    site: str | None,
+    site: str,
     as_json: bool,
     check: bool,
 ) -> None:
@@ -81,9 +85,7 @@ def evaluate(
 @_AS_OF
 @_SITE
 @options.as_json
-def explain(
-    request: Path, hook: str | None, as_of: str | None, site: str | None, as_json: bool
-) -> None:
+def explain(request: Path, hook: str | None, as_of: str | None, site: str, as_json: bool) -> None:
     """Print every rule's outcome for REQUEST and the reasons. REQUEST "-" reads standard input.
 
     Example: cds-service explain patient.json --hook order-select
@@ -100,9 +102,7 @@ def explain(
     terminal.print_trace(trace)
 
 
-def _answers(
-    path: Path, hook: str | None, as_of: str | None, site: str | None
-) -> list[AnsweredCall]:
+def _answers(path: Path, hook: str | None, as_of: str | None, site: str) -> list[AnsweredCall]:
     from datetime import datetime
 
     from cds_service.api.asking import ask_each
@@ -124,13 +124,11 @@ def _answers(
             raise _of_file(error, _named(path)) from None
 
 
-def _as_site(parts: Parts, site: str | None) -> Parts:
+def _as_site(parts: Parts, site: str) -> Parts:
     from dataclasses import replace
 
     from cds_service.errors import BadRequest
 
-    if site is None:
-        return parts
     if site not in parts.sites:
         raise BadRequest(
             f"no site is called {site}.", f"The sites are {', '.join(parts.sites)}.", "--site"

@@ -121,12 +121,12 @@ def arrange(
     """
     kept: list[tuple[Rule, Finding]] = []
     dropped = _withheld(findings, priorities, faults) if len(findings) > 1 else {}
+    if dropped:  # before any merging: a card that is not shown must not take another one's place
+        findings = [pair for pair in findings if pair[0].id not in dropped]
     if hook.info_cards is InfoCards.NONE:
         findings = _dangerous(hook, findings, dropped)
     info_shown = 0
     for rule, finding in _one_card_for_one_draft(findings, dropped, faults):
-        if rule.id in dropped:
-            continue
         exempt = rule.review is not None or finding.indicator is not Indicator.INFO
         if not exempt and hook.info_cards is InfoCards.CAPPED:
             if info_shown >= facts.site.max_info_cards:

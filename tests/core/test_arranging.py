@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from cds_service.engine.arranging import ArrangedFindings, arrange, fired
+from cds_service.engine.arranging import ArrangedFindings, Priorities, arrange, fired
 from cds_service.engine.rule import (
     DraftMedication,
     Finding,
@@ -303,3 +303,27 @@ def test_of_two_equally_severe_cards_the_one_with_more_evidence_is_shown() -> No
     )
     assert shown(answer) == ["low-potassium"]
     assert "low-potassium" in answer.dropped["low-magnesium"]
+
+
+@pytest.mark.parametrize(
+    ("withheld", "still_shown"),
+    [
+        pytest.param("low-potassium", ["low-magnesium"], id="the one that would have led"),
+        pytest.param("low-magnesium", ["low-potassium"], id="the one that would have been added"),
+        pytest.param("anemia", ["low-potassium"], id="one about something else"),
+    ],
+)
+def test_a_card_that_is_withheld_takes_no_other_one_with_it(
+    withheld: str, still_shown: list[str]
+) -> None:
+    findings = [
+        judged("low-potassium", CRITICAL, "MedicationRequest/1"),
+        judged("low-magnesium", WARNING, "MedicationRequest/1"),
+        judged("anemia", INFO),
+    ]
+    priorities = Priorities({}, lambda _: {withheld: "not now"})
+    hook = hook_of(Service.ORDER_SELECT)
+    answer = arrange(hook, findings, given().facts(), orderables(), priorities)
+    assert shown(answer) == [*still_shown, *(["anemia"] if withheld != "anemia" else [])]
+    assert answer.dropped[withheld] == "not now"
+    assert not any(withheld in why for rule, why in answer.dropped.items() if rule != withheld)

@@ -97,6 +97,19 @@ def test_a_record_is_evaluated_by_every_topic(installed: Path, tmp_path: Path) -
     assert "leg-cramps-patient-view: No cards" in text
 
 
+def test_the_command_line_answers_as_the_default_site_would(
+    installed: Path, tmp_path: Path
+) -> None:
+    file, sites = tmp_path / "patient.json", tmp_path / "sites.toml"
+    file.write_text(json.dumps(SODIUM), encoding="utf-8")
+    sites.write_text('[site.default]\ntopics = ["leg-cramps"]\n', encoding="utf-8")
+    words = (str(file), "--as-of", "2026-11-23", "--json")
+    cards = json.loads(printed(installed, "evaluate", *words, CDS_SITES=str(sites)))["cards"]
+    assert [card["source"]["topic"]["code"] for card in cards] == ["metabolic-cause-found"]
+    trace = json.loads(printed(installed, "explain", *words, CDS_SITES=str(sites)))
+    assert "severe-hyponatraemia" not in [one["rule"] for one in trace["rules"]]
+
+
 def test_a_service_that_has_nothing_to_answer_from_hides_no_card(
     installed: Path, tmp_path: Path
 ) -> None:

@@ -1,0 +1,156 @@
+"""Two topics in one process: the settings, sources and cards of one are none of the other's."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cds_service.answer.checking import flaws
+from cds_service.api.asking import ask
+from cds_service.api.parts import Parts
+from cds_service.app import make_parts
+from cds_service.engine.topic import Topic
+from cds_service.errors import StartupError
+from cds_service.settings import Settings
+from hooks import TOPIC
+from tests.testing import fhir
+
+HERE = Path(__file__).parent / "hyponatraemia"
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+RECORD = json.dumps(
+    fhir.collection(
+        fhir.patient("p"),
+        fhir.lab("2951-2", 119, "mmol/L", "2026-11-20T08:00:00Z", of="p", id="na"),
+        fhir.lab("2823-3", 2.3, "mmol/L", "2026-11-20T08:00:00Z", of="p", id="k"),
+    )
+).encode()
+SODIUM, CRAMPS = "hyponatraemia-patient-view", "leg-cramps-patient-view"
+Make = Callable[..., Parts]
+
+
+@pytest.fixture
+def second(monkeypatch: pytest.MonkeyPatch) -> Topic:
+    monkeypatch.syspath_prepend(str(HERE))
+    topic: Topic = importlib.import_module("hyponatraemia").TOPIC
+    return topic
+
+
+@pytest.fixture
+def made(tmp_path: Path, second: Topic) -> Make:
+    """Makes the parts of a service of both topics; ``sites`` is the text of the sites file."""
+
+    def make(sites: str = "", topic: Topic = second, **settings: Any) -> Parts:
+        if sites:
+            file = tmp_path / "sites.toml"
+            file.write_text(sites, encoding="utf-8")
+            settings["sites"] = str(file)
+        database = f"sqlite:///{tmp_path}/records.db"
+        return make_parts(Settings(database_url=database, **settings), (TOPIC, topic))
+
+    return make
+
+
+def cards(parts: Parts, service: str, site: str | None = None) -> list[dict[str, Any]]:
+    if site is not None:
+        parts = replace(parts, answering=parts.sites[site])
+    return [dict(card.body) for card in ask(parts, RECORD, NOW, service_id=service).cards]
+
+
+def rules(shown: list[dict[str, Any]]) -> list[str]:
+    return [card["source"]["topic"]["code"] for card in shown]
+
+
+# --- sites that have only some of the topics -------------------------------------------------
+
+
+@pytest.mark.parametrize("kept", ["leg-cramps", "hyponatraemia"])
+def test_a_default_site_with_one_topic_leaves_the_rules_of_the_other_their_limits(
+    made: Make, kept: str
+) -> None:
+    parts = made(f'[site.default]\ntopics = ["{kept}"]\n')
+    # The demo page asks the services of every topic, whichever the site has.
+    assert rules(cards(parts, SODIUM)) == ["severe-hyponatraemia"]
+    assert "low-potassium" in rules(cards(parts, CRAMPS))
+    assert cards(parts, SODIUM)[0]["suggestions"]
+    assert {service.partition("-patient")[0] for service in parts.sites["default"].services} >= {
+        kept
+    }
+    assert (SODIUM in parts.sites["default"].services) is (kept == "hyponatraemia")
+
+
+LIMITS = {
+    "serum_sodium.severe": {"value": "118", "unit": "mmol/L"},
+    "potassium.low": {"value": "2.2", "unit": "mmol/L"},
+}
+
+
+def test_the_limits_of_the_environment_are_for_all_topics_also_where_a_site_has_only_one(
+    made: Make, tmp_path: Path
+) -> None:
+    file = tmp_path / "limits.json"
+    file.write_text(json.dumps({"serum_sodium.severe": LIMITS["serum_sodium.severe"]}))
+    north = '[site.north]\ntopics = ["leg-cramps"]\n[site.south]\ntopics = ["hyponatraemia"]\n'
+    parts = made(north, limits=str(file))
+    assert cards(parts, SODIUM) == cards(parts, SODIUM, "south") == []
+    assert "low-potassium" in rules(cards(parts, CRAMPS, "north"))
+    assert "serum_sodium.severe" not in parts.sites["north"].site.limits
+    assert list(parts.sites["south"].site.limits) == ["serum_sodium.severe"]
+
+
+def test_a_limit_of_a_topic_that_the_site_does_not_have_is_refused_in_its_own_table(
+    made: Make,
+) -> None:
+    limit = 'limits = { "serum_sodium.severe" = { value = "118", unit = "mmol/L" } }\n'
+    with pytest.raises(StartupError, match=r"serum_sodium\.severe is not a limit"):
+        made(f'[site.north]\ntopics = ["leg-cramps"]\n{limit}')
+    assert cards(made(f"[site.north]\n{limit}"), SODIUM, "north") == []
+
+
+def test_the_order_codes_of_the_environment_are_for_all_topics_too(
+    made: Make, tmp_path: Path
+) -> None:
+    file = tmp_path / "codes.json"
+    file.write_text(json.dumps({"serum_sodium": [{"system": "urn:lab", "code": "NA"}]}))
+    parts = made('[site.north]\ntopics = ["leg-cramps"]\n', order_codes=str(file))
+    (card,) = cards(parts, SODIUM)
+    coding = card["suggestions"][0]["actions"][0]["resource"]["code"]["coding"]
+    assert coding[0] == {"system": "urn:lab", "code": "NA"}
+    assert "low-potassium" in rules(cards(parts, CRAMPS, "north"))
+    file.write_text(json.dumps({"serum_sodum": [{"system": "urn:lab", "code": "NA"}]}))
+    with pytest.raises(StartupError, match="no order is called serum_sodum"):
+        made('[site.north]\ntopics = ["leg-cramps"]\n', order_codes=str(file))
+
+
+# --- the source of a card --------------------------------------------------------------------
+
+
+def test_a_card_never_names_the_source_of_another_topic(made: Make, second: Topic) -> None:
+    (card,) = cards(made(), SODIUM)
+    assert "url" not in card["source"]  # a judgement has no page
+    assert "links" not in card
+    assert flaws({"cards": [card]}) == []
+
+    (card,) = cards(made(public_url="https://cds.hospital.org"), SODIUM)
+    assert card["source"]["url"] == "https://cds.hospital.org/rules/severe-hyponatraemia"
+
+    known = second.knowledge
+    paper = replace(
+        next(iter(known.references.values())), key="paper", kind="review", url="https://paper.org"
+    )
+    sourced = replace(
+        second, knowledge=replace(known, references={**known.references, "paper": paper})
+    )
+    (card,) = cards(made(topic=sourced), SODIUM)
+    assert card["source"]["url"] == "https://paper.org"  # the next source of its own topic
+
+
+def test_every_card_of_leg_cramps_has_the_url_of_a_source(made: Make) -> None:
+    assert all(card["source"]["url"] for card in cards(made(), CRAMPS))
+    assert any(reference.url for reference in TOPIC.knowledge.references.values())
