@@ -271,7 +271,7 @@ def build(parts: Parts) -> Flask:
     app.url_map.merge_slashes = False
     app.extensions["cds_parts"] = parts
     errors.handle_errors(app)
-    finished = access.Access(parts.metrics)
+    finished = access.AccessLog(parts.metrics)
 
     origins = None if parts.callers is not None else Origins(parts.settings)
 
@@ -317,5 +317,5 @@ def build(parts: Parts) -> Flask:
         from cds_service.demo import pages
 
         app.register_blueprint(pages.blueprint(parts, partial(_variant, parts)))
-    app.wsgi_app = services.Calls(parts, app.wsgi_app, origins, finished)  # type: ignore[method-assign]  # so Flask documents it
+    app.wsgi_app = services.Calls(parts, app.wsgi_app, origins, finished)  # type: ignore[method-assign]  # as Flask documents it
     return app

@@ -21,7 +21,7 @@ from cds_service.fhir.intake.arrival import COMPANION_TYPES, EXPECTED
 from cds_service.fhir.read.reading import Reader, Reading, Vocabularies
 from cds_service.fhir.values.versions import R4_TYPES
 from cds_service.sources.obtaining import read_key
-from cds_service.sources.prefetch import Key
+from cds_service.sources.prefetch import PrefetchKey
 from hooks.knowledge import vocabulary as lists
 from hooks.knowledge.files import analytes
 
@@ -299,7 +299,7 @@ def _reader() -> Reader:
 
 
 def _read(kind: Kind, page: object) -> Reading:
-    key = Key(kind.name.lower(), kind, "", "")
+    key = PrefetchKey(kind.name.lower(), kind, "", "")
     return _reader().read({kind: read_key(key, _raw(page))}, CALL)
 
 

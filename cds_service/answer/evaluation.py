@@ -20,7 +20,7 @@ from cds_service.engine.topic import Service, Topic
 from cds_service.errors import PreconditionFailed
 from cds_service.fhir.intake.delivery import Delivery
 from cds_service.fhir.read.reading import Reader, Reading
-from cds_service.sources.prefetch import NOT_ASKED, Key
+from cds_service.sources.prefetch import NOT_ASKED, PrefetchKey
 
 
 class EvaluatedCall(Confidential, frozen=True):
@@ -45,7 +45,7 @@ class Evaluation:
         readers: Mapping[Topic, Reader],
         *,
         site: Site,
-        keys: Mapping[str, tuple[Key, ...]],
+        keys: Mapping[str, tuple[PrefetchKey, ...]],
     ) -> None:
         self._engines, self._readers = engines, readers
         self.topics = {service.id: topic for topic in topics for service in topic.services}

@@ -34,11 +34,11 @@ def begin(environ: WSGIEnvironment) -> None:
 
 
 def note(environ: WSGIEnvironment, **fields: object) -> None:
-    """Remember something about a request under the names that `Access.done` logs."""
+    """Remember something about a request under the names that `AccessLog.done` logs."""
     environ[_NOTED].update(fields)
 
 
-class Access:
+class AccessLog:
     """Counts and logs the requests that were answered."""
 
     def __init__(self, metrics: Metrics) -> None:

@@ -12,7 +12,7 @@ import msgspec
 from flask import Blueprint, Response, request
 
 from cds_service.answer.answering import AnsweredCall, answer_word
-from cds_service.api.access import HEADERS, Access, begin, note
+from cds_service.api.access import HEADERS, AccessLog, begin, note
 from cds_service.api.origins import Origins
 from cds_service.api.parts import FETCHED, STARTED, Parts
 from cds_service.calls.envelope import Envelope, read_envelope
@@ -53,7 +53,7 @@ class Calls:
     """
 
     def __init__(
-        self, parts: Parts, others: WSGIApplication, origins: Origins | None, access: Access
+        self, parts: Parts, others: WSGIApplication, origins: Origins | None, access: AccessLog
     ) -> None:
         self._parts = parts
         self._others = others

@@ -14,12 +14,12 @@ import msgspec
 from cds_service.answer.answering import AnsweredCall
 from cds_service.answer.evidence import EvidenceLines, evidence_line
 from cds_service.audit.sealing import Sealer
-from cds_service.audit.trail import Row, Trail
+from cds_service.audit.trail import AuditRow, Trail
 from cds_service.core.knowledge import Limits
 from cds_service.engine.rule import CannotTell, Evidence, Finding, NotFired
 from cds_service.errors import Unavailable
-from cds_service.feedback.answers import utc_text
 from cds_service.feedback.card_ids import CardIds
+from cds_service.feedback.elements import utc_text
 from cds_service.ops import logs
 
 _encode = msgspec.json.Encoder().encode
@@ -74,7 +74,7 @@ class Recorder:
                 raise Unavailable("The audit trail cannot be written.") from None
         self._begin()
 
-    def row(self, answered: AnsweredCall, instance: str | None = None) -> Row:
+    def row(self, answered: AnsweredCall, instance: str | None = None) -> AuditRow:
         """The row of one call."""
         record = os.urandom(16).hex()
         call = answered.call
@@ -100,7 +100,7 @@ class Recorder:
             "limits": self._limits_digest(answered.facts.limits),
             "problems": Counter([problem.kind for problem in answered.problems]),
         }
-        return Row(
+        return AuditRow(
             record=record,
             at=utc_text(call.as_of),
             site=origin.site,

@@ -24,7 +24,7 @@ _BATCH = 200
 _CARD_BYTES = 4000
 
 
-class Row(NamedTuple):
+class AuditRow(NamedTuple):
     """One call. ``caller``, ``clinician`` and ``patient`` are keyed digests; ``content`` is JSON.
 
     ``cards`` are the ids of the cards that were sent. ``seal``, where there is one, encrypts
@@ -61,7 +61,7 @@ class Trail:
         self._database = database
         self._lost = lost
         self._lock = threading.Lock()
-        self._rows: list[Row] = []
+        self._rows: list[AuditRow] = []
         self._bytes = 0
         self._dropped = 0
         self._failing = False
@@ -72,7 +72,7 @@ class Trail:
         """Whether rows cannot be written, or were lost since the last successful write."""
         return self._failing
 
-    def add(self, row: Row) -> None:
+    def add(self, row: AuditRow) -> None:
         """Keep ``row`` for the next `flush`; where the limits are reached, count it as lost."""
         with self._lock:
             if len(self._rows) < MOST_ROWS and self._bytes + row.size <= MOST_BYTES:
@@ -88,7 +88,7 @@ class Trail:
             self._failing = True
         self._lost(1)
 
-    def write(self, rows: Sequence[Row]) -> None:
+    def write(self, rows: Sequence[AuditRow]) -> None:
         """Write ``rows`` now; when this returns they are on disk. Raises Unavailable."""
         rows = [_sealed(row) for row in rows]
         try:
@@ -141,7 +141,7 @@ class Trail:
         self._rows, self._bytes, self._dropped = [], 0, 0  # the parent writes its own
 
 
-def _sealed_if_possible(row: Row) -> Row:
+def _sealed_if_possible(row: AuditRow) -> AuditRow:
     """The row, without what its cards said where that cannot be sealed: no other row is lost."""
     try:
         return _sealed(row)
@@ -150,14 +150,14 @@ def _sealed_if_possible(row: Row) -> Row:
         return row._replace(seal=None)
 
 
-def _sealed(row: Row) -> Row:
+def _sealed(row: AuditRow) -> AuditRow:
     if row.seal is None:
         return row
     time.sleep(0)  # let waiting calls go first
     return row._replace(sealed=row.seal(), seal=None)
 
 
-def _values(row: Row) -> dict[str, Any]:
+def _values(row: AuditRow) -> dict[str, Any]:
     values = row._asdict()
     del values["cards"], values["seal"]
     return values

@@ -34,7 +34,7 @@ class Lab:
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class ChartEntry:
     """One condition, medication, order or allergy; ``read_as`` are the concepts recognised.
 
     ``times`` is the number of entries that say the same; ``state`` is that of the newest.
@@ -52,9 +52,9 @@ MOST_SHOWN = 8
 """Lines of a list that are shown at first; the others are collapsed."""
 
 
-def merge_equal(items: Iterable[Item]) -> tuple[Item, ...]:
+def merge_equal(items: Iterable[ChartEntry]) -> tuple[ChartEntry, ...]:
     """Merges entries that say the same; those that a card is based on come first."""
-    merged: dict[tuple[str, tuple[str, ...]], Item] = {}
+    merged: dict[tuple[str, tuple[str, ...]], ChartEntry] = {}
     for item in items:
         key = (item.name, item.read_as)
         earlier = merged.get(key)
@@ -76,7 +76,7 @@ class Chart:
 
     patient: str
     labs: tuple[Lab, ...]
-    lists: tuple[tuple[str, str, tuple[Item, ...]], ...]  # heading, note, items
+    lists: tuple[tuple[str, str, tuple[ChartEntry, ...]], ...]  # heading, note, items
     problems: tuple[tuple[str, str, tuple[str, ...]], ...]  # about, reason, references
 
 
@@ -91,7 +91,7 @@ def chart(answered: AnsweredCall, rules: Iterable[Rule]) -> Chart:
         Kind.CONDITIONS: (
             "Conditions",
             [
-                Item(
+                ChartEntry(
                     condition.name,
                     _presence(condition.presence)
                     + (f", {condition.day.isoformat()}" if condition.day else ""),
@@ -109,7 +109,7 @@ def chart(answered: AnsweredCall, rules: Iterable[Rule]) -> Chart:
         Kind.ALLERGIES: (
             "Allergies",
             [
-                Item(
+                ChartEntry(
                     allergy.name,
                     "",
                     tuple(sorted(allergy.concepts)),
@@ -122,7 +122,7 @@ def chart(answered: AnsweredCall, rules: Iterable[Rule]) -> Chart:
         Kind.ORDERS: (
             "Orders on file",
             [
-                Item(
+                ChartEntry(
                     order.name,
                     order.when.date().isoformat() if order.when else "",
                     tuple(sorted(order.covers)),
@@ -252,10 +252,10 @@ def _latest(newest: Newest) -> list[Result]:
     return [result for result in (newest.result, newest.tentative) if result is not None]
 
 
-def _medication(medication: Medication, uses: Mapping[str, tuple[str, ...]]) -> Item:
+def _medication(medication: Medication, uses: Mapping[str, tuple[str, ...]]) -> ChartEntry:
     since = f", {medication.when.date().isoformat()}" if medication.when else ""
     state = "" if medication.taking is Taking.ACTIVE else medication.taking.value
-    return Item(
+    return ChartEntry(
         medication.name,
         (state + since).removeprefix(", "),
         tuple(sorted(medication.classes)),

@@ -20,7 +20,7 @@ from cds_service.errors import BadRequest
 from cds_service.fhir.values.elements import text
 from cds_service.fhir.values.versions import type_of
 from cds_service.sources.one_patient import moment, request_of
-from cds_service.sources.prefetch import Key
+from cds_service.sources.prefetch import PrefetchKey
 
 USER = "Practitioner/demo"
 
@@ -53,7 +53,7 @@ class Switch:
     number of resources.
     """
 
-    key: Key
+    key: PrefetchKey
     original: str
     state: str
     count: int
@@ -103,7 +103,7 @@ def question_of(
     demo_request: DemoRequest,
     patients: Mapping[str, FixturePatient],
     services: Iterable[Service],
-    keys: Mapping[str, Sequence[Key]],
+    keys: Mapping[str, Sequence[PrefetchKey]],
     now: datetime,
 ) -> Question:
     """The hook request for ``demo_request``. Raises BadRequest naming the place and what to do."""
@@ -219,7 +219,7 @@ def _collection(drafts: Sequence[Any], products: Sequence[Any]) -> dict[str, Any
 
 
 def _apply_states(
-    request: dict[str, Any], keys: Sequence[Key], states: Mapping[str, str]
+    request: dict[str, Any], keys: Sequence[PrefetchKey], states: Mapping[str, str]
 ) -> tuple[Switch, ...]:
     """The original state of each key; changes ``request`` to what was chosen on the page."""
     prefetch = request.get("prefetch")

@@ -39,7 +39,7 @@ class Dot:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class LimitLine:
     """One limit across the drawing."""
 
     y: float
@@ -55,7 +55,7 @@ class Timeline:
     """
 
     dots: tuple[Dot, ...]
-    lines: tuple[Line, ...]
+    lines: tuple[LimitLine, ...]
     first: date
     last: date
     path: str
@@ -112,7 +112,7 @@ def timeline(
         for result, value in zip(drawn, values, strict=True)
     )
     lines = tuple(
-        Line(up(shown[limit.key]), f"{limit.value:f}", f"{limit} – {limit.meaning}")
+        LimitLine(up(shown[limit.key]), f"{limit.value:f}", f"{limit} – {limit.meaning}")
         for limit in limits
         if limit.key in shown
     )

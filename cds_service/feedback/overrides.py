@@ -22,7 +22,7 @@ _COMMENTS = ("userComment", "comment")
 _HINTS = ("reason", "override", "comment")
 
 
-class Reason(NamedTuple):
+class OverrideReason(NamedTuple):
     """A coding; only its code is required."""
 
     system: str | None
@@ -34,11 +34,11 @@ class Override:
     """Collects the reasons and comments in the feedback on one card, each once and in order."""
 
     def __init__(self) -> None:
-        self._reasons: dict[tuple[str | None, str], Reason] = {}
+        self._reasons: dict[tuple[str | None, str], OverrideReason] = {}
         self._comments: dict[str, None] = {}
 
     @property
-    def reasons(self) -> tuple[Reason, ...]:
+    def reasons(self) -> tuple[OverrideReason, ...]:
         """The reasons that were given."""
         return tuple(self._reasons.values())
 
@@ -52,7 +52,7 @@ class Override:
         """The number of reasons and comments."""
         return len(self._reasons) + len(self._comments)
 
-    def add(self, reason: Reason, where: str) -> None:
+    def add(self, reason: OverrideReason, where: str) -> None:
         """Keep one reason. Raises BadRequest for more than `MOST_REASONS`."""
         self._reasons.setdefault((reason.system, reason.code), reason)
         if len(self._reasons) > MOST_REASONS:
@@ -129,12 +129,12 @@ def _coded(value: object, where: str, override: Override) -> None:
     override.add(_coding(concept, where), where)
 
 
-def _coding(value: object, where: str) -> Reason:
+def _coding(value: object, where: str) -> OverrideReason:
     coding: dict[str, Any] = typed(value, "object", where, _TOPIC)
     if "code" not in coding:
         refuse("The property is missing.", place(where, "code"), _TOPIC)
     system, display = coding.get("system"), coding.get("display")
-    return Reason(
+    return OverrideReason(
         None if system is None else identifier(system, place(where, "system"), _TOPIC),
         identifier(coding["code"], place(where, "code"), _TOPIC),
         None if display is None else words(display, place(where, "display"), _TOPIC) or None,
@@ -199,6 +199,6 @@ def _text(name: str, text: str, where: str, override: Override) -> None:
     if name.endswith(("system", "display", "version", "id")):
         return
     if name.endswith(("code", "codestring")) and text:
-        override.add(Reason(None, identifier(text, where, _TOPIC), None), where)
+        override.add(OverrideReason(None, identifier(text, where, _TOPIC), None), where)
     else:
         override.add_comment(words(text, where, _TOPIC))

@@ -19,7 +19,7 @@ CANNOT_TELL = "cannot tell"
 CALL = "call"
 """Events; a call is counted for its service, without a rule."""
 _KEY = ("site", "service", "rule", "version", "day", "event")
-Key = tuple[str, str, str, str, str, str]
+_Counted = tuple[str, str, str, str, str, str]
 
 
 class ShownCounters:
@@ -33,7 +33,7 @@ class ShownCounters:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._lock = threading.Lock()
-        self._counts: Counter[Key] = Counter()
+        self._counts: Counter[_Counted] = Counter()
         after_fork(self._forked)
 
     def add(
@@ -72,7 +72,7 @@ class ShownCounters:
                 self._counts.update(counted)
             raise
 
-    def _write(self, counted: Counter[Key]) -> None:
+    def _write(self, counted: Counter[_Counted]) -> None:
         with self._database.write() as connection:
             insert = insert_into(connection, counts)
             add = insert.on_conflict_do_update(

@@ -11,8 +11,8 @@ from sqlalchemy import Row, select
 from cds_service.answer.cards import ProposedCard
 from cds_service.core.identity import Identity
 from cds_service.errors import Unavailable
-from cds_service.feedback.answers import read_utc_text
 from cds_service.feedback.card_ids import CardIds
+from cds_service.feedback.elements import read_utc_text
 from cds_service.storage.database import Database
 from cds_service.storage.tables import feedback
 

@@ -11,9 +11,9 @@ from sqlalchemy import Table
 from sqlalchemy.engine import Connection
 
 from cds_service.core.identity import ANYBODY, Origin
-from cds_service.feedback.answers import Answer, read_answers, utc_text
 from cds_service.feedback.card_ids import CardId, RuleVersion, read_card_id
 from cds_service.feedback.card_keys import CardKeys
+from cds_service.feedback.elements import Feedback, read_feedback, utc_text
 from cds_service.feedback.rules_seen import RulesSeen
 from cds_service.storage.database import Database
 from cds_service.storage.tables import feedback, insert_into, unknown_feedback
@@ -60,30 +60,30 @@ class FeedbackStore:
         service for this caller is stored separately. Raises BadRequest or TooLarge (nothing is
         stored; they name the place) and Unavailable.
         """
-        answers = read_answers(body)
-        if not answers:
+        elements = read_feedback(body)
+        if not elements:
             return SavedFeedback(0, 0, 0)
         received = utc_text(self._now())
         with self._database.write() as connection:
-            made_here = self._made_here(connection, {answer.card for answer in answers}, origin)
+            made_here = self._made_here(connection, {element.card for element in elements}, origin)
             rules = self._seen.resolve(connection, {read.tags for read in made_here.values()})
             rules_by_card = {
                 card: rules[read.tags] for card, read in made_here.items() if read.tags in rules
             }
             rows: dict[Table, list[dict[str, Any]]] = {feedback: [], unknown_feedback: []}
-            for answer in answers:
-                made_by = rules_by_card.get(answer.card)
+            for element in elements:
+                made_by = rules_by_card.get(element.card)
                 table = unknown_feedback if made_by is None else feedback
-                row = _row(service, answer, received, made_here.get(answer.card), made_by)
+                row = _row(service, element, received, made_here.get(element.card), made_by)
                 rows[table].append(row | origin._asdict())
             stored = sum(
                 _insert(connection, table, table_rows) for table, table_rows in rows.items()
             )
         return SavedFeedback(
             stored=stored,
-            repeats=len(answers) - stored,
+            repeats=len(elements) - stored,
             unknown=len(rows[unknown_feedback]),
-            outcomes=tuple([answer.outcome for answer in answers]),
+            outcomes=tuple([element.outcome for element in elements]),
         )
 
     def _made_here(
@@ -111,14 +111,14 @@ def _insert(connection: Connection, table: Table, rows: list[dict[str, Any]]) ->
 
 def _row(
     service: str,
-    answer: Answer,
+    element: Feedback,
     received: str,
     read: CardId | None,
     made_by: RuleVersion | None,
 ) -> dict[str, Any]:
     return {
-        **answer._asdict(),
-        "suggestions": json.dumps(answer.suggestions),
+        **element._asdict(),
+        "suggestions": json.dumps(element.suggestions),
         "service": service,
         "received_at": received,
         "rule": made_by.id if made_by else None,

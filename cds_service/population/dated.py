@@ -64,7 +64,7 @@ def when_of(value: object) -> datetime | None:
     return when.astimezone(UTC) if when is not None and when.tzinfo is _LOCAL else when
 
 
-class DatedResult(msgspec.Struct, frozen=True, gc=False):
+class ResultDates(msgspec.Struct, frozen=True, gc=False):
     """The dates (as plain JSON), the status and the undecoded code of a result."""
 
     status: Any = None
@@ -75,7 +75,7 @@ class DatedResult(msgspec.Struct, frozen=True, gc=False):
     issued: Any = None
 
 
-class Dated(DatedResult, frozen=True, gc=False):
+class Dates(ResultDates, frozen=True, gc=False):
     """The dates and statuses of any resource, as plain JSON."""
 
     recordedDate: Any = None  # noqa: N815
@@ -104,16 +104,16 @@ class Dated(DatedResult, frozen=True, gc=False):
     meta: Any = None
 
 
-_dated = msgspec.json.Decoder(Dated)
+_dated = msgspec.json.Decoder(Dates)
 # Most of an export is results: elements that they cannot have are not looked for.
-_decoders = {"Observation": msgspec.json.Decoder(DatedResult)}
+_decoders = {"Observation": msgspec.json.Decoder(ResultDates)}
 _RESULTS = frozenset({"Observation", "DiagnosticReport"})
-_NOTHING = Dated()
+_NOTHING = Dates()
 # A Medication or Specimen counts only where something refers to it, whose own date counts.
 _UNDATED_TYPES = frozenset({"Patient", "Medication", "Specimen"})
 
 
-class Item(msgspec.Struct, frozen=True):
+class DatedResource(msgspec.Struct, frozen=True):
     """One resource and its dates: ``known`` is None where it has no date, and ``ended`` where it
     has not ended, or the time is unknown. ``needed`` is False for a report that says nothing of a
     laboratory's results. ``earlier`` is the previous version, if the export has it.
@@ -124,21 +124,21 @@ class Item(msgspec.Struct, frozen=True):
     url: str
     medication: str
     raw: bytes
-    dated: Dated
+    dated: Dates
     known: datetime | None = None
     ended: datetime | None = None
     needed: bool = True
     caveats: tuple[str, ...] = ()
-    earlier: Item | None = None
+    earlier: DatedResource | None = None
 
-    def at(self, moment: datetime) -> Item | None:
+    def at(self, moment: datetime) -> DatedResource | None:
         """The newest version that was known at ``moment``; None where none was."""
-        version: Item | None = self
+        version: DatedResource | None = self
         while version is not None and version.known is not None and version.known > moment:
             version = version.earlier
         return version
 
-    def as_draft(self) -> Item:
+    def as_draft(self) -> DatedResource:
         """The order as the draft that it once was."""
         data = object_of(self.raw)
         data["status"] = "draft"
@@ -147,10 +147,10 @@ class Item(msgspec.Struct, frozen=True):
         return changed(self, data)
 
 
-def item_of(kind: str, name: str, url: str, medication: str, raw: bytes) -> Item:
+def item_of(kind: str, name: str, url: str, medication: str, raw: bytes) -> DatedResource:
     """A resource with the moment from which it was known."""
     try:
-        read: DatedResult = _decoders.get(kind, _dated).decode(raw)
+        read: ResultDates = _decoders.get(kind, _dated).decode(raw)
     except (msgspec.DecodeError, RecursionError):
         read = _NOTHING
     coded = kind != "Observation" or b'"code"' in bytes(read.code)
@@ -160,10 +160,12 @@ def item_of(kind: str, name: str, url: str, medication: str, raw: bytes) -> Item
         if _stated_to_the_second(effective) and _stated_to_the_second(issued):
             sampled, released = when_of(effective), when_of(issued)
             if sampled is not None and released is not None:
-                return Item(kind, name, url, medication, raw, _NOTHING, max(released, sampled))
-    dated = read if isinstance(read, Dated) else _NOTHING
+                return DatedResource(
+                    kind, name, url, medication, raw, _NOTHING, max(released, sampled)
+                )
+    dated = read if isinstance(read, Dates) else _NOTHING
     if kind in _UNDATED_TYPES:
-        return Item(kind, name, url, medication, raw, dated)
+        return DatedResource(kind, name, url, medication, raw, dated)
     needed = True
     if kind == "DiagnosticReport":
         report = readable(raw)
@@ -197,7 +199,7 @@ def item_of(kind: str, name: str, url: str, medication: str, raw: bytes) -> Item
     refuted = not _REFUTED.isdisjoint(words)
     if refuted and kind not in _REQUESTS and kind != "Encounter":
         caveats.append(_REFUTED_WHEN.format(kind))
-    return Item(
+    return DatedResource(
         kind, name, url, medication, raw, dated, known, ended, needed=needed, caveats=tuple(caveats)
     )
 
@@ -206,7 +208,7 @@ def _stated_to_the_second(value: object) -> bool:
     return isinstance(value, str) and len(value) > len("2026-11-23")
 
 
-def _of_result(kind: str, result: DatedResult, caveats: list[str]) -> tuple[object, object]:
+def _of_result(kind: str, result: ResultDates, caveats: list[str]) -> tuple[object, object]:
     """When the sample was taken and when the result was issued; the later one counts."""
     effective = (
         result.effectiveDateTime
@@ -221,7 +223,7 @@ def _of_result(kind: str, result: DatedResult, caveats: list[str]) -> tuple[obje
     return effective, result.issued
 
 
-def _known_from(kind: str, resource: Dated) -> tuple[object]:
+def _known_from(kind: str, resource: Dates) -> tuple[object]:
     """The date from which a resource was known."""
     if kind in ("Condition", "AllergyIntolerance"):
         onset = resource.onsetDateTime or part(resource.onsetPeriod, "start")
@@ -234,13 +236,13 @@ def _known_from(kind: str, resource: Dated) -> tuple[object]:
     return (order_date(resource),)
 
 
-def order_date(order: Dated) -> object:
+def order_date(order: Dates) -> object:
     """When an order of any type was written, as stated."""
     written = order.authoredOn or order.dateWritten or order.dateTime or order.orderedOn
     return written or order.sent or order.created
 
 
-def _end(resource: Dated, since: datetime | None) -> datetime | None:
+def _end(resource: Dates, since: datetime | None) -> datetime | None:
     """When something stopped being in force; None where that is unknown."""
     if (
         when := _first_status_change(resource, ENDED) or when_of(resource.statusChanged)
@@ -260,7 +262,7 @@ def _end(resource: Dated, since: datetime | None) -> datetime | None:
     return None
 
 
-def _first_status_change(resource: Dated, statuses: frozenset[str]) -> datetime | None:
+def _first_status_change(resource: Dates, statuses: frozenset[str]) -> datetime | None:
     """When the history of a resource says that it first had one of the statuses."""
     return min(
         (
@@ -273,11 +275,11 @@ def _first_status_change(resource: Dated, statuses: frozenset[str]) -> datetime 
     )
 
 
-def _abated(condition: Dated) -> datetime | None:
+def _abated(condition: Dates) -> datetime | None:
     return when_of(condition.abatementDateTime or part(condition.abatementPeriod, "start"))
 
 
-def is_inactive(condition: Dated) -> bool:
+def is_inactive(condition: Dates) -> bool:
     """Whether the clinical status of a condition is one of the inactive ones."""
     return not {"inactive", "resolved", "remission"}.isdisjoint(
         status_words(condition.clinicalStatus)
@@ -290,7 +292,7 @@ def object_of(raw: bytes) -> dict[str, Any]:
     return data if isinstance(data, dict) else {}
 
 
-def changed(item: Item, data: dict[str, Any]) -> Item:
+def changed(item: DatedResource, data: dict[str, Any]) -> DatedResource:
     """The same item with other content."""
     raw = json.dumps(data, ensure_ascii=False).encode()
     return replace(item, raw=raw, dated=_dated.decode(raw))
@@ -305,13 +307,13 @@ def moments_of(value: object) -> datetime | None:
     return None if when is None else when.astimezone()
 
 
-def items_of(rows: Iterable[Any]) -> list[Item]:
+def items_of(rows: Iterable[Any]) -> list[DatedResource]:
     """The newest version of each type and id, with the earlier versions linked from it.
 
     ``rows`` have the columns `RESOURCES` and are sorted by type, id and change.
     """
-    newest: dict[tuple[str, str], Item] = {}
-    unnamed: list[Item] = []
+    newest: dict[tuple[str, str], DatedResource] = {}
+    unnamed: list[DatedResource] = []
     for _, kind, name, _, _, url, medication, raw in rows:
         item = item_of(kind, name, url, medication, raw)
         if name:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from cds_service.core.kinds import ORDERED
 from cds_service.fhir.intake.bundles import MOST_ENTRIES
 from cds_service.fhir.values.elements import items, part, status_words, text
-from cds_service.population.dated import Item, items_of, moments_of, order_date, when_of
+from cds_service.population.dated import DatedResource, items_of, moments_of, order_date, when_of
 from cds_service.population.live import LiveSite, live_site
 from cds_service.population.moments import History
 from cds_service.population.person import Person
@@ -146,7 +146,7 @@ def _patient(
     calls = list(_moments(history, plan, caveats))
     for moment, encounter, draft in calls:
         if total > len(rows):
-            known_items: list[Item] | None = None
+            known_items: list[DatedResource] | None = None
         else:
             alive = encounter is not None or draft is not None
             excluded = f"{draft.type}/{draft.id}" if draft is not None else ""
@@ -162,12 +162,12 @@ def _patient(
 
 def _moments(
     history: History, plan: Plan, caveats: Counter[str]
-) -> Iterator[tuple[datetime, Item | None, Item | None]]:
+) -> Iterator[tuple[datetime, DatedResource | None, DatedResource | None]]:
     """The moments of the calls, each with its encounter or order."""
     if plan.moment is not None:
         yield plan.moment, None, None
         return
-    found: list[tuple[datetime, Item | None, Item | None]] = []
+    found: list[tuple[datetime, DatedResource | None, DatedResource | None]] = []
     encounters = {item.id: item for item in history.items if item.type == "Encounter"}
     for item in history.items:
         if plan.at == "encounters" and item.type == "Encounter":
@@ -191,7 +191,7 @@ def _moments(
     yield from found
 
 
-def _others(history: History, plan: Plan) -> Iterator[tuple[datetime, Item, None]]:
+def _others(history: History, plan: Plan) -> Iterator[tuple[datetime, DatedResource, None]]:
     """With --at orders, the encounters in the window, including those without an order."""
     for item in history.items if plan.at == "orders" else ():
         if item.type == "Encounter" and _DID_NOT_TAKE_PLACE.isdisjoint(
@@ -202,7 +202,9 @@ def _others(history: History, plan: Plan) -> Iterator[tuple[datetime, Item, None
                 yield moment, item, None
 
 
-def _event(moment: datetime, encounter: Item | None, draft: Item | None, plan: Plan) -> Row:
+def _event(
+    moment: datetime, encounter: DatedResource | None, draft: DatedResource | None, plan: Plan
+) -> Row:
     """A row that rates are divided by: an encounter or order in the window, evaluated or not."""
     user = _clinician(draft if plan.at == "orders" else encounter)
     return {
@@ -214,7 +216,7 @@ def _event(moment: datetime, encounter: Item | None, draft: Item | None, plan: P
     }
 
 
-def _encounter_of(order: Item) -> str:
+def _encounter_of(order: DatedResource) -> str:
     import msgspec
 
     return last_of(msgspec.json.decode(order.raw).get("encounter"))
@@ -223,9 +225,9 @@ def _encounter_of(order: Item) -> str:
 def _calls(
     about: Person,
     moment: datetime,
-    encounter: Item | None,
-    draft: Item | None,
-    known_items: list[Item] | None,
+    encounter: DatedResource | None,
+    draft: DatedResource | None,
+    known_items: list[DatedResource] | None,
     plan: Plan,
     sites: tuple[LiveSite, ...],
 ) -> Iterator[Row]:
@@ -283,7 +285,7 @@ def _counted(answered: Any) -> Row:
     }
 
 
-def _clinician(source: Item | None) -> str | None:
+def _clinician(source: DatedResource | None) -> str | None:
     """The clinician of an encounter or order, as a reference; None where none is named."""
     if source is None:
         return None
@@ -298,7 +300,7 @@ def _clinician(source: Item | None) -> str | None:
     return None
 
 
-def _inpatient_days(encounter: Item | None) -> float | None:
+def _inpatient_days(encounter: DatedResource | None) -> float | None:
     """Days of an inpatient stay, at least one once it has ended; None for other encounters."""
     if encounter is None:
         return None

@@ -21,7 +21,7 @@ from cds_service.engine.run import judges
 from cds_service.errors import BadRequest, ServiceError
 from cds_service.fhir.intake.delivery import Delivery
 from cds_service.fhir.values.elements import status_words
-from cds_service.population.dated import Item
+from cds_service.population.dated import DatedResource
 from cds_service.sources.obtaining import not_asked, read_key
 from cds_service.sources.one_patient import NOT_ACTIVE
 
@@ -50,11 +50,11 @@ class LiveSite:
         service: Service,
         patient: str,
         moment: datetime,
-        known_items: Sequence[Item],
+        known_items: Sequence[DatedResource],
         *,
         user: str | None = None,
-        encounter: Item | None = None,
-        draft: Item | None = None,
+        encounter: DatedResource | None = None,
+        draft: DatedResource | None = None,
     ) -> tuple[AnsweredCall | None, str]:
         """The result of a call with what was known, or None and the reason for an error.
 
@@ -157,10 +157,10 @@ _KIND_BY_TYPE = {**KIND_OF, "DiagnosticReport": Kind.RESULTS, "Specimen": Kind.R
 
 
 def _found(
-    items: Iterable[Item], visit: str | None, drugs: Mapping[str, Item]
-) -> dict[Kind, list[Item]]:
+    items: Iterable[DatedResource], visit: str | None, drugs: Mapping[str, DatedResource]
+) -> dict[Kind, list[DatedResource]]:
     """What a search for each kind would have found; of the encounters, only that of the visit."""
-    by_kind: dict[Kind, list[Item]] = {kind: [] for kind in Kind}
+    by_kind: dict[Kind, list[DatedResource]] = {kind: [] for kind in Kind}
     for item in items:
         if not item.needed:
             continue
@@ -176,13 +176,15 @@ def _found(
     return by_kind
 
 
-def _with(resources: Sequence[Item], drugs: Mapping[str, Item]) -> list[Item]:
+def _with(
+    resources: Sequence[DatedResource], drugs: Mapping[str, DatedResource]
+) -> list[DatedResource]:
     """What was found, and the Medications that it refers to, as a search includes them."""
     drug_ids = dict.fromkeys(item.medication for item in resources)
     return [*resources, *(drugs[name] for name in drug_ids if name in drugs)]
 
 
-def _searchset(resources: Iterable[Item]) -> bytes:
+def _searchset(resources: Iterable[DatedResource]) -> bytes:
     entries = []
     for item in resources:
         url = b'"fullUrl":%b,' % msgspec.json.encode(item.url) if item.url else b""

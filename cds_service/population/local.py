@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from cds_service.population.evaluating import Plan, evaluate_partition
-from cds_service.population.reading import MEDICATIONS, Reader
-from cds_service.population.source import Source, Span, batches_in
+from cds_service.population.reading import MEDICATIONS, RowReader
+from cds_service.population.source import Export, Span, batches_in
 from cds_service.population.tables import (
     database,
     evaluated_schema,
@@ -87,7 +87,7 @@ def shuffle(
 ) -> dict[str, Any]:
     """Write each patient's resources to one partition; returns what was read.
 
-    That is ``odd`` and ``types`` (counts by name, see `Reader`) and ``partitions``; it is stored
+    That is ``odd`` and ``types`` (counts by name, see `RowReader`) and ``partitions``; it is stored
     for a resumed run.
     """
     done = work / "shuffled.json"
@@ -97,7 +97,7 @@ def shuffle(
     folder = work / "shuffled"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    export = Source(source)
+    export = Export(source)
     whole, read = export.bytes, 0
     reader = export.reader()
     one_span = partial(_shuffle_one, source, work, capacity, reader.deleted)
@@ -127,7 +127,7 @@ def _shuffle_one(
     """Write the resources of a span by partition; returns its bytes, odd data and types."""
     arrow = need("pyarrow")
     number, span = numbered
-    reader = Reader(deleted)
+    reader = RowReader(deleted)
     batches = arrow.RecordBatchReader.from_batches(
         resources_schema(), batches_in(source, span, reader)
     )

@@ -13,7 +13,7 @@ from datetime import datetime
 from msgspec import Struct
 
 from cds_service.fhir.values.elements import part
-from cds_service.population.dated import Item, changed, is_inactive, object_of, when_of
+from cds_service.population.dated import DatedResource, changed, is_inactive, object_of, when_of
 
 _DIED_WHEN = "Patient deceased at an unknown time: treated as alive at an encounter or order"
 
@@ -21,10 +21,10 @@ _DIED_WHEN = "Patient deceased at an unknown time: treated as alive at an encoun
 class History(Struct, frozen=True):
     """Everything in an export about one patient."""
 
-    patient: Item | None
-    items: list[Item]
+    patient: DatedResource | None
+    items: list[DatedResource]
 
-    def at(self, moment: datetime, alive: bool, excluded: str = "") -> Iterator[Item]:
+    def at(self, moment: datetime, alive: bool, excluded: str = "") -> Iterator[DatedResource]:
         """The resources known at a moment, as they were then, except ``excluded`` (``Type/id``).
 
         ``alive``: an encounter or an order at that moment shows that the patient was alive.
@@ -51,7 +51,7 @@ class History(Struct, frozen=True):
         return counts
 
 
-def as_it_was(item: Item, moment: datetime) -> Item:
+def as_it_was(item: DatedResource, moment: datetime) -> DatedResource:
     """A resource without what happened after a moment."""
     if item.type == "Encounter":
         return _as_encounter(item, moment)
@@ -73,7 +73,7 @@ def as_it_was(item: Item, moment: datetime) -> Item:
     return changed(item, data)
 
 
-def _as_encounter(item: Item, moment: datetime) -> Item:
+def _as_encounter(item: DatedResource, moment: datetime) -> DatedResource:
     """An encounter as it was at its start: without end, diagnoses and discharge."""
     end = when_of(part(item.dated.period, "end"))
     if end is not None and end <= moment:
@@ -93,7 +93,7 @@ def _as_encounter(item: Item, moment: datetime) -> Item:
     return changed(item, data)
 
 
-def _as_patient(item: Item, moment: datetime, alive: bool) -> Item:
+def _as_patient(item: DatedResource, moment: datetime, alive: bool) -> DatedResource:
     if b'"deceased' not in item.raw:
         return item
     data = object_of(item.raw)

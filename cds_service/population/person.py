@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from cds_service.fhir.values.elements import items, part, text
-from cds_service.population.dated import Item
+from cds_service.population.dated import DatedResource
 
 UNKNOWN = "unknown"
 
@@ -16,7 +16,10 @@ class Person:
     """A patient's sex, age bands and groups. ``groups`` are pairs of name and value."""
 
     def __init__(
-        self, patient: str, resource: Item | None, subgroups: Sequence[tuple[str, str]] = ()
+        self,
+        patient: str,
+        resource: DatedResource | None,
+        subgroups: Sequence[tuple[str, str]] = (),
     ) -> None:
         data = json.loads(resource.raw) if resource is not None else {}
         self.id = patient

@@ -60,7 +60,7 @@ _head = msgspec.json.Decoder(_Head)
 _bundle = msgspec.json.Decoder(_Bundle)
 
 
-class Reader:
+class RowReader:
     """Makes rows of the resources in lines or files.
 
     ``odd`` counts odd data by reason, ``types`` resources by type; resources in ``deleted``

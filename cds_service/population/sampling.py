@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from cds_service.fhir.values.elements import items, part, status_words, text
-from cds_service.population.dated import Item, items_of
+from cds_service.population.dated import DatedResource, items_of
 from cds_service.population.evaluating import Plan
 from cds_service.population.moments import History
 from cds_service.population.reading import MEDICATIONS
@@ -104,7 +104,7 @@ def _histories(
     return histories
 
 
-def _drugs(items: Sequence[Item]) -> Iterator[str]:
+def _drugs(items: Sequence[DatedResource]) -> Iterator[str]:
     return (item.medication for item in items if item.medication)
 
 
@@ -156,7 +156,7 @@ def _sheet(
     )
 
 
-def _digest(plan: Plan, item: Item) -> str | None:
+def _digest(plan: Plan, item: DatedResource) -> str | None:
     return plan.digest("order", f"{item.type}/{item.id}")
 
 
@@ -172,7 +172,7 @@ def _words(code: object) -> str:
     return text(part(code, "text")) or text(part(first, "display")) or text(part(first, "code"))
 
 
-def _line(item: Item, drugs: dict[str, str]) -> tuple[str, str, str, str] | None:
+def _line(item: DatedResource, drugs: dict[str, str]) -> tuple[str, str, str, str] | None:
     """Date, type, name, and value or status of a resource; None where it is not listed."""
     if item.type in ("Patient", "Encounter", "Medication", "DiagnosticReport"):
         return None

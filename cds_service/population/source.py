@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from cds_service.errors import BadRequest
-from cds_service.population.reading import CUT, Reader, Row
+from cds_service.population.reading import CUT, Row, RowReader
 from cds_service.population.tables import RESOURCES, need, resources_schema
 
 FILE_BITS = 44
@@ -34,7 +34,7 @@ class Span(NamedTuple):
     end: int
 
 
-class Source:
+class Export:
     """An export on this machine. Raises BadRequest where ``folder`` is not an export."""
 
     def __init__(self, folder: Path) -> None:
@@ -49,7 +49,7 @@ class Source:
             )
         linked = inner_links(folder)
         names = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
-        self._parts = parts_of(names - linked, str(folder))
+        self._files = files_of(names - linked, str(folder))
         self._folder = folder
 
     def spans(self, at_most: int) -> tuple[Span, ...]:
@@ -58,7 +58,7 @@ class Source:
         spans: list[Span] = []
         small: list[tuple[int, str]] = []
         gathered = 0
-        for number, name in enumerate(self._parts.files):
+        for number, name in enumerate(self._files.resources):
             size = (self._folder / name).stat().st_size
             if size > at_most and name.endswith(".ndjson"):
                 step = -(-size // -(-size // at_most))  # equal parts, rounded up
@@ -79,23 +79,23 @@ class Source:
     @property
     def bytes(self) -> int:
         """The size of all files with resources, in bytes."""
-        return sum((self._folder / name).stat().st_size for name in self._parts.files)
+        return sum((self._folder / name).stat().st_size for name in self._files.resources)
 
-    def reader(self) -> Reader:
+    def reader(self) -> RowReader:
         """A reader that has counted ``error/`` and leaves out what ``deleted/`` lists."""
-        reader, deleted = Reader(), set[str]()
-        reader.unread(self._parts.unread)
-        for name in self._parts.errors:
+        reader, deleted = RowReader(), set[str]()
+        reader.unread(self._files.unread)
+        for name in self._files.errors:
             with (self._folder / name).open("rb") as file:
                 reader.errors(name, file)
-        for name in self._parts.deletions:
+        for name in self._files.deletions:
             with (self._folder / name).open("rb") as file:
                 deleted.update(reader.deletions(name, file))
         reader.deleted = frozenset(deleted)
         return reader
 
 
-def batches_in(folder: Path, span: Span, reader: Reader) -> Iterator[Any]:
+def batches_in(folder: Path, span: Span, reader: RowReader) -> Iterator[Any]:
     """The resources of a span as Arrow batches with the columns `RESOURCES`."""
 
     def rows() -> Iterator[Row]:
@@ -113,10 +113,10 @@ def batches_in(folder: Path, span: Span, reader: Reader) -> Iterator[Any]:
     yield from batches_of(rows())
 
 
-class Parts(NamedTuple):
+class ExportFiles(NamedTuple):
     """The files of an export: resources in the order of reading, errors and deletions."""
 
-    files: tuple[str, ...]
+    resources: tuple[str, ...]
     errors: tuple[str, ...]
     deletions: tuple[str, ...]
     unread: tuple[str, ...]
@@ -131,7 +131,7 @@ def inner_links(folder: Path) -> frozenset[str]:
     )
 
 
-def parts_of(names: Iterable[str], folder: str) -> Parts:
+def files_of(names: Iterable[str], folder: str) -> ExportFiles:
     """Sort the files below a folder by purpose. Raises BadRequest where none has resources."""
     found, unread = [], []
     for name in sorted(names):
@@ -142,19 +142,19 @@ def parts_of(names: Iterable[str], folder: str) -> Parts:
             found.append((name, frozenset(above)))
         elif _DATA.search(last.lower()):
             unread.append(name)
-    parts = Parts(
+    files = ExportFiles(
         tuple(name for name, above in found if _NOT_RESOURCES.isdisjoint(above)),
         tuple(name for name, above in found if "error" in above),
         tuple(name for name, above in found if "deleted" in above and "error" not in above),
         tuple(unread),
     )
-    if not parts.files:
+    if not files.resources:
         raise BadRequest(
             f"{folder} has no NDJSON, JSON or Parquet file.",
             "Name the folder of an export, such as smart-fetch makes.",
             "SOURCE",
         )
-    return parts
+    return files
 
 
 def batches_of(rows: Iterable[Row]) -> Iterator[Any]:

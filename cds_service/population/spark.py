@@ -1,7 +1,7 @@
 """The engine for many machines: Spark reads, shuffles by patient, and evaluates.
 
-The export is read from any file system of the cluster, by the same `Reader` as on one machine, and
-stored as Parquet in ``FOLDER/.work``, which the driver and the executors share. Reading and
+The export is read from any file system of the cluster, by the same `RowReader` as on one machine,
+and stored as Parquet in ``FOLDER/.work``, which the driver and the executors share. Reading and
 evaluation run in `mapInArrow`; Spark does all the distribution.
 """
 
@@ -17,8 +17,8 @@ from urllib.parse import quote, urlsplit
 
 from cds_service.errors import BadRequest
 from cds_service.population.evaluating import Plan, evaluate_partition
-from cds_service.population.reading import MEDICATIONS, Reader
-from cds_service.population.source import FILE_BITS, batches_of, inner_links, parts_of
+from cds_service.population.reading import MEDICATIONS, RowReader
+from cds_service.population.source import FILE_BITS, batches_of, files_of, inner_links
 from cds_service.population.tables import RESOURCES, evaluated_schema, need, resources_schema
 
 _ORDER = ("patient", "type", "id", "updated", "position")
@@ -93,14 +93,14 @@ def _read(session: Any, address: str, to: str) -> None:
     below = {name.removeprefix(above) for name in names}
     if address.startswith("file://"):
         below -= {quote(link) for link in inner_links(Path(address.removeprefix("file://")))}
-    parts = parts_of(below, address)
-    numbers = {above + name: number for number, name in enumerate(parts.files)}
-    reader = Reader()
-    reader.unread(parts.unread)
+    listed = files_of(below, address)
+    numbers = {above + name: number for number, name in enumerate(listed.resources)}
+    reader = RowReader()
+    reader.unread(listed.unread)
     deletions: set[str] = set()
-    for name in (*parts.errors, *parts.deletions):
+    for name in (*listed.errors, *listed.deletions):
         content = io.BytesIO(files.filter(path == above + name).select("content").head()[0])
-        if name in parts.errors:
+        if name in listed.errors:
             reader.errors(name, content)
         else:
             deletions.update(reader.deletions(name, content))
@@ -108,10 +108,10 @@ def _read(session: Any, address: str, to: str) -> None:
     schema = _spark_schema(resources_schema())
 
     def by_line(batches: Iterable[Any]) -> Iterator[Any]:
-        return _batches(_lines(batches, numbers), Reader(deleted))
+        return _batches(_lines(batches, numbers), RowReader(deleted))
 
     def by_file(batches: Iterable[Any]) -> Iterator[Any]:
-        return _batches(_files(batches, numbers), Reader(deleted))
+        return _batches(_files(batches, numbers), RowReader(deleted))
 
     lines = session.read.text(
         address, lineSep="\n", recursiveFileLookup=True, pathGlobFilter="*.ndjson"
@@ -127,7 +127,7 @@ def _read(session: Any, address: str, to: str) -> None:
         first.write.mode("append").parquet(to)
 
 
-def _batches(found: Iterable[Any], reader: Reader) -> Iterator[Any]:
+def _batches(found: Iterable[Any], reader: RowReader) -> Iterator[Any]:
     """The rows of some lines or files, and what the reader counted."""
 
     def rows() -> Iterator[Any]:
@@ -142,7 +142,7 @@ def _batches(found: Iterable[Any], reader: Reader) -> Iterator[Any]:
         yield from batches_of(counted)
 
 
-def _counts(reader: Reader) -> list[tuple[Any, ...]]:
+def _counts(reader: RowReader) -> list[tuple[Any, ...]]:
     return [
         (None, kind, name, "", count, "", "", b"")
         for kind, counter in zip(_COUNTED, (reader.odd, reader.types), strict=True)

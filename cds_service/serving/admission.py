@@ -15,7 +15,7 @@ RETRY_AFTER_S = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class AdmissionLimits:
     """The limits of one process: sizes in bytes, times in seconds, rates in bytes per second."""
 
     calls_per_client: int = 64
@@ -86,9 +86,11 @@ class Admission:
     """
 
     def __init__(
-        self, limits: Limits | None = None, refused: Callable[[str], None] = lambda _reason: None
+        self,
+        limits: AdmissionLimits | None = None,
+        refused: Callable[[str], None] = lambda _reason: None,
     ) -> None:
-        self.limits = limits or Limits()
+        self.limits = limits or AdmissionLimits()
         self.calls = 0
         self.bytes = 0
         self._refused = refused

@@ -40,7 +40,7 @@ _MOST_PAGES = 256
 """Numbers of requests without a body that are answered at the same time, and that may wait."""
 
 Examine = Callable[[str | None, str], Any]
-Answer = tuple[int, list[tuple[str, str]], bytes]
+Response = tuple[int, list[tuple[str, str]], bytes]
 
 
 class Front:
@@ -189,7 +189,7 @@ class Front:
         )
         proto.response_bytes(status, headers, content)
 
-    def _run(self, environ: dict[str, Any], body: bytes) -> Answer:
+    def _run(self, environ: dict[str, Any], body: bytes) -> Response:
         """The application's response to one request."""
         environ["wsgi.input"] = BytesIO(body)
         environ["CONTENT_LENGTH"] = str(len(body))

@@ -205,7 +205,7 @@ def load(settings: Settings | None = None) -> Flask:
 
 def load_in_worker() -> Front:
     """The application in a worker that is about to take calls."""
-    from cds_service.serving.admission import Admission, Limits
+    from cds_service.serving.admission import Admission, AdmissionLimits
     from cds_service.serving.front import Front
 
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
@@ -218,7 +218,7 @@ def load_in_worker() -> Front:
         logs.logger(__name__).warning("figures_off", reason=error.strerror)
         parts.metrics.stop()
     parts.records.start()
-    limits = Limits(
+    limits = AdmissionLimits(
         calls_per_client=settings.client_calls,
         bytes_per_client=int(settings.client_mb * 1e6),
         bytes=int(settings.process_mb * 1e6),

@@ -30,7 +30,7 @@ from cds_service.fhir.values.peeks import (
 )
 from cds_service.fhir.values.versions import type_of
 from cds_service.sources.own_keys import NO_OWN_KEYS, OwnKeys, own_keys
-from cds_service.sources.prefetch import NOT_ASKED, Key
+from cds_service.sources.prefetch import NOT_ASKED, PrefetchKey
 
 if TYPE_CHECKING:
     from cds_service.sources.fetch.client import Access, FetchedData
@@ -93,7 +93,7 @@ class Obtaining:
     def deliveries(
         self,
         envelope: Envelope,
-        keys: Sequence[Key],
+        keys: Sequence[PrefetchKey],
         servers: Sequence[str],
         started: float | None = None,
     ) -> tuple[dict[Kind, Delivery], Mapping[str, FetchedData]]:
@@ -143,7 +143,7 @@ class Obtaining:
         return {key.kind: _with(by_key[key.name], own) for key in keys}, fetched
 
     @staticmethod
-    def _from_prefetch(envelope: Envelope, key: Key) -> Delivery | None:
+    def _from_prefetch(envelope: Envelope, key: PrefetchKey) -> Delivery | None:
         """What the client sent for one key; None where it sent nothing."""
         page = envelope.results if key.name == RESULTS else None
         if page is not None and key.kind is Kind.RESULTS and not _reports_an_error(page):
@@ -171,7 +171,7 @@ def not_asked(kind: Kind) -> Delivery:
     return Delivery(kind, State.NONE, reason=NOT_ASKED)
 
 
-def read_key(key: Key, value: msgspec.Raw) -> Delivery:
+def read_key(key: PrefetchKey, value: msgspec.Raw) -> Delivery:
     """The delivery of what the client sent for one key. Unreadable JSON is passed on unchanged."""
     origin = f"prefetch.{key.name}"
     page = _results(value) if key.kind is Kind.RESULTS else None
@@ -208,7 +208,9 @@ def _raw_value(envelope: Envelope, name: str) -> bytes:
     return bytes(envelope.prefetch.get(name) or b"")
 
 
-def _page(key: Key, raw: bytes | msgspec.Raw | LazyJson, page: ResultPage | EntryPage) -> Delivery:
+def _page(
+    key: PrefetchKey, raw: bytes | msgspec.Raw | LazyJson, page: ResultPage | EntryPage
+) -> Delivery:
     """The delivery of a Bundle that was decoded."""
     reason = page.lacking
     state = State.PARTIAL if reason else State.GIVEN
@@ -264,7 +266,7 @@ def _joined(delivery: Delivery, more: Delivery | None) -> Delivery:
     return replace(delivery, pages=(*delivery.pages, *more.pages))
 
 
-def _own_keys(envelope: Envelope, keys: Iterable[Key]) -> OwnKeys:
+def _own_keys(envelope: Envelope, keys: Iterable[PrefetchKey]) -> OwnKeys:
     """What was sent under the client's own keys."""
     if isinstance(envelope.prefetch, LazyPrefetch):
         return NO_OWN_KEYS  # it has only the service's own keys

@@ -25,7 +25,7 @@ from cds_service.fhir.intake.pointing import POINTERS, pointed_at
 from cds_service.fhir.intake.reports import may_have_results
 from cds_service.fhir.values.elements import items, part, status_words, text
 from cds_service.fhir.values.versions import may_be_a_type, r4_type, type_of
-from cds_service.sources.prefetch import Key
+from cds_service.sources.prefetch import PrefetchKey
 
 Json = dict[str, Any]
 
@@ -71,7 +71,10 @@ class _Contents:
 
 
 def request_of(
-    bundle: Mapping[str, Any], hook: Hook, keys: Sequence[Key], user: str = "Practitioner/unknown"
+    bundle: Mapping[str, Any],
+    hook: Hook,
+    keys: Sequence[PrefetchKey],
+    user: str = "Practitioner/unknown",
 ) -> dict[str, Any]:
     """The hook request for a Bundle.
 

@@ -29,7 +29,7 @@ Codes = Callable[[str], Iterable[Coding]]
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
+class PrefetchKey:
     """One prefetch key: its template, and what it should contain.
 
     ``codes`` are those in a search for results; empty for the other kinds. ``days`` is how far
@@ -60,7 +60,7 @@ class Key:
         return self.template.replace(_PATIENT, patient_id)
 
 
-def keys_of(rules: Sequence[Rule], codes: Codes) -> tuple[Key, ...]:
+def keys_of(rules: Sequence[Rule], codes: Codes) -> tuple[PrefetchKey, ...]:
     """The keys that a service with these rules asks for, in a fixed order.
 
     ``codes`` gives the codes by which an analyte's results are searched for.
@@ -91,17 +91,17 @@ def _days(window: Window) -> int:
     return window.days + 366 * years + 31 * months
 
 
-def _key(kind: Kind, codes: tuple[Coding, ...], days: int | None) -> Key:
+def _key(kind: Kind, codes: tuple[Coding, ...], days: int | None) -> PrefetchKey:
     row = KINDS[kind]
     name, resource_type = row.key, row.searched
     if kind is Kind.PATIENT:
-        return Key(name, kind, f"Patient/{_PATIENT}", resource_type)
+        return PrefetchKey(name, kind, f"Patient/{_PATIENT}", resource_type)
     if kind is Kind.ENCOUNTER:
-        return Key(name, kind, f"Encounter/{_ENCOUNTER}", resource_type)
+        return PrefetchKey(name, kind, f"Encounter/{_ENCOUNTER}", resource_type)
     query = f"{resource_type}?patient={_PATIENT}"
     if kind is Kind.RESULTS:
         tokens = ",".join(f"{coding.system}|{coding.code}" for coding in codes)
-        return Key(
+        return PrefetchKey(
             name,
             kind,
             f"{query}&code={tokens}&_sort=-date&_count={PAGE}",
@@ -111,14 +111,14 @@ def _key(kind: Kind, codes: tuple[Coding, ...], days: int | None) -> Key:
         )
     if row.active_only:
         query += "&status=active"
-    return Key(name, kind, f"{query}&_count={PAGE}", resource_type)
+    return PrefetchKey(name, kind, f"{query}&_count={PAGE}", resource_type)
 
 
 def data_requirements(
     service: str,
     hook: str,
     rules: Sequence[Rule],
-    keys: Sequence[Key],
+    keys: Sequence[PrefetchKey],
     codes: Codes,
     *,
     windows: bool = False,
@@ -144,7 +144,7 @@ def data_requirements(
     }
 
 
-def _described_key(key: Key, windows: bool) -> dict[str, Any]:
+def _described_key(key: PrefetchKey, windows: bool) -> dict[str, Any]:
     described: dict[str, Any] = {
         "key": key.name,
         "kind": key.kind.value,

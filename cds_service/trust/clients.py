@@ -19,7 +19,7 @@ from jsonschema.exceptions import ValidationError
 from cds_service.core.identity import DEFAULT_SITE
 from cds_service.errors import StartupError
 from cds_service.outbound.fhir_servers import checked_servers, read_address
-from cds_service.trust.jwk import DEFAULT_ALGORITHMS, Key, read_key
+from cds_service.trust.jwk import DEFAULT_ALGORITHMS, PublicKey, read_key
 from cds_service.trust.strict_json import read_json
 
 SETTING = "CDS_TRUSTED_CLIENTS"
@@ -36,7 +36,7 @@ class Client:
     """
 
     iss: str
-    keys: tuple[Key, ...] = ()
+    keys: tuple[PublicKey, ...] = ()
     jku: str | None = None
     audience: tuple[str, ...] = ()
     tenants: tuple[str, ...] = ()
@@ -177,7 +177,7 @@ def _client(entry: dict[str, Any], where: str) -> Client:
     )
 
 
-def _inline_key(jwk: dict[str, Any], where: str) -> Key:
+def _inline_key(jwk: dict[str, Any], where: str) -> PublicKey:
     try:
         return read_key(jwk)
     except ValueError as error:

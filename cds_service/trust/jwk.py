@@ -39,7 +39,7 @@ _LONGEST_RSA_BITS: Final = 8192  # a giant key would make each verification slow
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
+class PublicKey:
     """One public key: its id, its kind ("RSA" or a curve), and the only algorithm that it is for
     (None: any of its kind)."""
 
@@ -58,7 +58,7 @@ class Key:
         return self.fits(alg) and algorithm.verify(signed, self.public, signature)
 
 
-def read_key(jwk: Mapping[str, object]) -> Key:
+def read_key(jwk: Mapping[str, object]) -> PublicKey:
     """The public key of one JWK. Raises ValueError with a reason that never quotes the key."""
     kty = jwk.get("kty")
     if kty == "oct":
@@ -82,8 +82,8 @@ def read_key(jwk: Mapping[str, object]) -> Key:
     if isinstance(public, RSAPublicKey):
         if not _LEAST_RSA_BITS <= public.key_size <= _LONGEST_RSA_BITS:
             raise ValueError(f"has {public.key_size} bits; RSA keys need 2048 to 8192")
-        return Key(kid, "RSA", alg, public)
-    return Key(kid, str(jwk["crv"]), alg, public)
+        return PublicKey(kid, "RSA", alg, public)
+    return PublicKey(kid, str(jwk["crv"]), alg, public)
 
 
 def _public(kty: str, jwk: dict[str, Any]) -> EllipticCurvePublicKey | RSAPublicKey:

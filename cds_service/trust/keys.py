@@ -23,7 +23,7 @@ import structlog
 from cds_service.errors import Unavailable
 from cds_service.ops.breaker import CLOSED, OPEN
 from cds_service.trust.clients import Client
-from cds_service.trust.jwk import Key, read_key
+from cds_service.trust.jwk import PublicKey, read_key
 from cds_service.trust.strict_json import read_object
 
 KEEP: Final = 600.0  # seconds until a key set is fetched again
@@ -98,7 +98,7 @@ def _fetched(url: str) -> bytes:
         return body
 
 
-def read_key_set(text: bytes) -> tuple[Key, ...]:
+def read_key_set(text: bytes) -> tuple[PublicKey, ...]:
     """The usable keys of a fetched set; others (symmetric, private, unsupported) are ignored.
 
     Raises ValueError where it is not a key set at all.
@@ -106,7 +106,7 @@ def read_key_set(text: bytes) -> tuple[Key, ...]:
     entries = read_object(text).get("keys")
     if not isinstance(entries, list) or len(entries) > MOST_KEYS:
         raise ValueError(f"not a key set of at most {MOST_KEYS} keys")
-    keys: list[Key] = []
+    keys: list[PublicKey] = []
     for entry in entries:
         try:
             keys.append(read_key(entry if isinstance(entry, dict) else {}))
@@ -121,7 +121,7 @@ class _CachedKeySet:
     def __init__(self) -> None:
         self.fetching = threading.Lock()
         self.room = threading.BoundedSemaphore(MOST_WAITING)
-        self.keys: tuple[Key, ...] = ()
+        self.keys: tuple[PublicKey, ...] = ()
         self.fetched_at = -inf
         self.tried_at = -inf
         self.failed = False
@@ -148,7 +148,7 @@ class KeySets:
         self._lock = threading.Lock()
         self._sets: dict[str, _CachedKeySet] = {}
 
-    def find(self, client: Client, kid: str) -> tuple[Key, ...]:
+    def find(self, client: Client, kid: str) -> tuple[PublicKey, ...]:
         """The keys of ``client`` with this ``kid``: none if unknown, rarely more than one.
 
         Raises Unavailable where too many calls already wait for the client's key server.
@@ -187,7 +187,7 @@ class KeySets:
         cached.missed_at = now
         return True
 
-    def _current(self, cached: _CachedKeySet, kid: str) -> tuple[Key, ...]:
+    def _current(self, cached: _CachedKeySet, kid: str) -> tuple[PublicKey, ...]:
         if self._clock() - cached.fetched_at >= KEEP_WHILE_UNAVAILABLE:
             return ()
         return _with_kid(cached.keys, kid)
@@ -210,5 +210,5 @@ class KeySets:
             self._on_change(jku, CLOSED)
 
 
-def _with_kid(keys: tuple[Key, ...], kid: str) -> tuple[Key, ...]:
+def _with_kid(keys: tuple[PublicKey, ...], kid: str) -> tuple[PublicKey, ...]:
     return tuple(key for key in keys if key.kid == kid)

@@ -15,7 +15,7 @@ import pytest
 
 from cds_service.errors import Unauthorized
 from cds_service.ops import memory
-from cds_service.serving.admission import Admission, Limits
+from cds_service.serving.admission import Admission, AdmissionLimits
 from cds_service.serving.front import Front
 
 CALL = "/cds-services/leg-cramps-patient-view"
@@ -80,7 +80,7 @@ def refused(exchange: Exchange) -> str:
     return str(outcome["issue"][0]["code"])
 
 
-QUICK = Limits(calls_per_client=2, bytes_per_client=100, calls=3, bytes=150, body_s=0.4,
+QUICK = AdmissionLimits(calls_per_client=2, bytes_per_client=100, calls=3, bytes=150, body_s=0.4,
                patience_s=0.2, stranger_bytes=10)  # fmt: skip
 
 

@@ -25,7 +25,7 @@ from cds_service.outbound.fhir_servers import allowed_server
 from cds_service.sources.fetch.client import Access
 from cds_service.sources.fetch.pages import FetchedData
 from cds_service.sources.obtaining import Obtaining
-from cds_service.sources.prefetch import NOT_ASKED, Key, keys_of
+from cds_service.sources.prefetch import NOT_ASKED, PrefetchKey, keys_of
 from hooks import TOPIC
 from tests.api.minimal_service import (
     NAMELESS,
@@ -58,7 +58,7 @@ _SHAPE = re.compile(
 )
 
 
-def _templates(which: str) -> dict[str, Key]:
+def _templates(which: str) -> dict[str, PrefetchKey]:
     rules, codes = {
         "tests": _real(known(), 0),
         "patient-view": _real(TOPIC, 0),

@@ -18,7 +18,7 @@ from structlog.testing import capture_logs
 
 from cds_service.audit import trail as module
 from cds_service.audit.sealing import new_pair
-from cds_service.audit.trail import Row, Trail
+from cds_service.audit.trail import AuditRow, Trail
 from cds_service.cli import main
 from cds_service.core.patient import Facts
 from cds_service.engine.rule import Answer, Evidence, Finding
@@ -292,8 +292,8 @@ def test_the_key_pair_of_the_command_line_works(service: Make, tmp_path: Path) -
     assert "exists" in again.stderr
 
 
-def _row(number: int) -> Row:
-    return Row(str(number), "2026-11-27", "default", "t", "s", "c", "u", "p", "{}", ("a",))
+def _row(number: int) -> AuditRow:
+    return AuditRow(str(number), "2026-11-27", "default", "t", "s", "c", "u", "p", "{}", ("a",))
 
 
 def test_rows_that_were_not_written_keep_their_order(tmp_path: Path) -> None:

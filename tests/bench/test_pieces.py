@@ -20,7 +20,7 @@ from tests.testing.serving import Server, running, serving
 from tests.testing.thorough import thorough
 from tools.bench import agreement, bodies, contestants, fixed, measure, report, servers
 from tools.bench.contestants import CHAIN_FHIR, CHAIN_PLAIN, FIXED, SERVICE, VIEW_PATH
-from tools.faults.load import Call, Client
+from tools.faults.load import Post, Sender
 
 pytestmark = thorough  # of the tools
 
@@ -72,13 +72,13 @@ def test_nothing_in_the_bodies_is_a_problem(parts, results):
 
 @pytest.mark.parametrize("path", ["/parsed", "/flask", "/wsgi"])
 def test_the_floors_answer_a_card(floors, path):
-    answer = Client(floors.port, fresh=True).send(Call(path, b'{"a":1}'))
+    answer = Sender(floors.port, fresh=True).send(Post(path, b'{"a":1}'))
     assert (answer.status, json.loads(answer.body)) == (200, {"cards": [fixed.CARD]})
 
 
 def test_only_one_of_the_floors_parses(floors):
-    assert Client(floors.port, fresh=True).send(Call("/parsed", b"{")).status == 500
-    assert Client(floors.port, fresh=True).send(Call("/flask", b"{")).status == 200
+    assert Sender(floors.port, fresh=True).send(Post("/parsed", b"{")).status == 500
+    assert Sender(floors.port, fresh=True).send(Post("/flask", b"{")).status == 200
 
 
 @needs_wrk
@@ -214,6 +214,6 @@ def test_the_clients_token_is_accepted(tmp_path):
         server = ground.server(contestants.TOKENS, 1)
         body = bodies.patient_view(10)
         token = {"Authorization": f"Bearer {ground.token()}"}
-        client = Client(server.port, fresh=True)
-        assert client.send(Call(VIEW_PATH, body)).status == 401
-        assert client.send(Call(VIEW_PATH, body, token)).status == 200
+        client = Sender(server.port, fresh=True)
+        assert client.send(Post(VIEW_PATH, body)).status == 401
+        assert client.send(Post(VIEW_PATH, body, token)).status == 200

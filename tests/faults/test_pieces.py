@@ -31,7 +31,7 @@ from tools.faults.calls import (
     with_results,
 )
 from tools.faults.conftest import write
-from tools.faults.load import Answered, Call, Client, Tally, flaw
+from tools.faults.load import Answered, CallTally, Post, Sender, flaw
 
 pytestmark = thorough  # of the tools
 
@@ -40,7 +40,7 @@ REFUSAL = json.dumps({"resourceType": "OperationOutcome", "issue": [{"code": "in
 
 
 def _answered(status: int, body: bytes = b"{}", lost: str = "") -> Answered:
-    return Answered(Call(VIEW, b""), status, 0.01, body, lost)
+    return Answered(Post(VIEW, b""), status, 0.01, body, lost)
 
 
 def test_the_same_seed_damages_in_the_same_way_and_another_in_another() -> None:
@@ -98,7 +98,7 @@ def test_what_is_wrong_with_an_answer_is_reported(answered: Answered, wrong: str
 
 
 def test_a_tally_counts_answers_and_keeps_the_wrong_ones() -> None:
-    tally = Tally()
+    tally = CallTally()
     for each in (_answered(200), _answered(200), _answered(400), _answered(0, lost="TimeoutError")):
         tally.add(each)
 
@@ -153,8 +153,8 @@ def test_each_call_of_a_fresh_client_goes_to_the_current_port() -> None:
         Loopback(lambda _asked: [reply({"from": 2})]) as second,
     ):
         ports = itertools.cycle((first.server_address[1], second.server_address[1]))
-        client = Client(lambda: next(ports), fresh=True)
-        answers = [json.loads(client.send(Call(VIEW, b"")).body)["from"] for _ in range(4)]
+        client = Sender(lambda: next(ports), fresh=True)
+        answers = [json.loads(client.send(Post(VIEW, b"")).body)["from"] for _ in range(4)]
     assert answers == [1, 2, 1, 2]
 
 
@@ -168,7 +168,7 @@ def test_a_client_counts_a_connection_that_closes_as_lost() -> None:
 
         thread = threading.Thread(target=hang_up)
         thread.start()
-        answer = Client(server.getsockname()[1]).send(Call(VIEW, b"{}"))
+        answer = Sender(server.getsockname()[1]).send(Post(VIEW, b"{}"))
         thread.join()
 
     assert answer.status == 0

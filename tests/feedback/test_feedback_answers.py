@@ -11,7 +11,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from cds_service.errors import BadRequest, TooLarge
-from cds_service.feedback.answers import MOST_ANSWERS, read_answers, read_utc_text, utc_text
+from cds_service.feedback.elements import MOST_ELEMENTS, read_feedback, read_utc_text, utc_text
 
 MISSING = object()
 
@@ -36,12 +36,12 @@ def test_the_schema_is_valid() -> None:
 
 
 def test_feedback_without_elements_is_valid() -> None:
-    assert read_answers({"feedback": []}) == []
+    assert read_feedback({"feedback": []}) == []
 
 
 def test_every_field_of_feedback_is_read() -> None:
     reason = {"code": "d7ecf885", "system": "https://example.com/reasons", "display": "Known"}
-    answers = read_answers(
+    answers = read_feedback(
         {
             "feedback": [
                 accepted(),
@@ -63,7 +63,7 @@ def test_every_field_of_feedback_is_read() -> None:
     ],
 )
 def test_an_empty_override_reason_is_not_a_reason(override: dict[str, Any]) -> None:
-    [answer] = read_answers({"feedback": [overridden(overrideReason=override)]})
+    [answer] = read_feedback({"feedback": [overridden(overrideReason=override)]})
     assert answer[4:8] == (None, None, None, None)
 
 
@@ -77,7 +77,7 @@ def test_an_empty_override_reason_is_not_a_reason(override: dict[str, Any]) -> N
     ],
 )
 def test_a_reason_may_be_short(override: dict[str, Any]) -> None:
-    assert len(read_answers({"feedback": [overridden(overrideReason=override)]})) == 1
+    assert len(read_feedback({"feedback": [overridden(overrideReason=override)]})) == 1
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_a_reason_may_be_short(override: dict[str, Any]) -> None:
     ],
 )
 def test_times_are_kept_in_utc(sent: str, stored: str) -> None:
-    [answer] = read_answers({"feedback": [accepted(outcomeTimestamp=sent)]})
+    [answer] = read_feedback({"feedback": [accepted(outcomeTimestamp=sent)]})
     assert answer.outcome_at == stored
 
 
@@ -128,7 +128,7 @@ def test_times_are_kept_in_utc(sent: str, stored: str) -> None:
 def test_an_invalid_time_is_refused_by_name(sent: object) -> None:
     body = {"feedback": [accepted(), overridden(), accepted(outcomeTimestamp=sent)]}
     with pytest.raises(BadRequest) as refused:
-        read_answers(body)
+        read_feedback(body)
     assert refused.value.where == "feedback[2].outcomeTimestamp"
     assert "RFC 3339" in refused.value.fix
 
@@ -173,7 +173,7 @@ def test_an_invalid_time_is_refused_by_name(sent: object) -> None:
 )
 def test_a_bad_element_is_named_and_never_echoed(element: object, where: str) -> None:
     with pytest.raises(BadRequest) as refused:
-        read_answers({"feedback": [accepted(), element]})
+        read_feedback({"feedback": [accepted(), element]})
     assert refused.value.where == where
     assert refused.value.fix
     assert "canary" not in str(refused.value)
@@ -182,13 +182,13 @@ def test_a_bad_element_is_named_and_never_echoed(element: object, where: str) ->
 @pytest.mark.parametrize("body", [None, [], "canary", {}, {"feedback": None}, {"feedback": {}}])
 def test_a_body_of_another_shape_is_refused(body: object) -> None:
     with pytest.raises(BadRequest, match="Send") as refused:
-        read_answers(body)
+        read_feedback(body)
     assert "canary" not in str(refused.value)
 
 
 def test_too_many_elements_are_refused_as_too_large() -> None:
     with pytest.raises(TooLarge) as refused:
-        read_answers({"feedback": [accepted()] * (MOST_ANSWERS + 1)})
+        read_feedback({"feedback": [accepted()] * (MOST_ELEMENTS + 1)})
     assert refused.value.where == "feedback"
 
 

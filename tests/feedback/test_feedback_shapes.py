@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 from test_feedback_answers import accepted, overridden
 
 from cds_service.errors import BadRequest, TooLarge
-from cds_service.feedback.answers import MOST_SUGGESTIONS, Answer, read_answers
+from cds_service.feedback.elements import MOST_SUGGESTIONS, Feedback, read_feedback
 
 SNOMED = "http://snomed.info/sct"
 FIRST = {"code": "patient-refuses", "system": "urn:x", "display": "Patient declines"}
@@ -23,7 +23,7 @@ WORDS = "Discussed on the ward"
 URL = "https://ehr.example/override"
 
 
-def _reasons(answer: Answer) -> tuple[tuple[str | None, str, str | None], ...]:
+def _reasons(answer: Feedback) -> tuple[tuple[str | None, str, str | None], ...]:
     if answer.reason_code is None:
         return ()
     first = (answer.reason_system, answer.reason_code, answer.reason_display)
@@ -84,7 +84,7 @@ AS_FHIR: list[tuple[dict[str, Any], object, str | None]] = [
 def test_a_reason_in_any_known_shape_is_stored(
     fields: dict[str, Any], reasons: object, comment: str | None
 ) -> None:
-    [answer] = read_answers({"feedback": [overridden(**fields)]})
+    [answer] = read_feedback({"feedback": [overridden(**fields)]})
     assert _reasons(answer) == reasons
     assert answer.comment == comment
 
@@ -114,7 +114,7 @@ def test_a_reason_that_cannot_be_read_is_refused_with_its_place(
     fields: dict[str, Any], where: str
 ) -> None:
     with pytest.raises(BadRequest) as refused:
-        read_answers({"feedback": [accepted(), overridden(**fields)]})
+        read_feedback({"feedback": [accepted(), overridden(**fields)]})
     assert refused.value.where == f"feedback[1].{where}"
     assert refused.value.fix
     assert "canary" not in str(refused.value)
@@ -126,7 +126,7 @@ def test_a_reason_that_cannot_be_read_is_refused_with_its_place(
     ids=["one answer", "a bare list", "feedback is one answer"],
 )
 def test_feedback_is_accepted_in_any_container(body: object) -> None:
-    assert read_answers(body) == read_answers({"feedback": [accepted()]})
+    assert read_feedback(body) == read_feedback({"feedback": [accepted()]})
 
 
 def test_everything_that_the_published_schema_allows_is_read() -> None:
@@ -143,13 +143,13 @@ def test_everything_that_the_published_schema_allows_is_read() -> None:
     ):
         body = {"feedback": [overridden(**fields)]}
         assert validator.is_valid(body)
-        assert len(read_answers(body)) == 1
+        assert len(read_feedback(body)) == 1
 
 
 def test_too_many_suggestions_are_refused_as_too_large() -> None:
     many = [{"id": "x"}] * (MOST_SUGGESTIONS + 1)
     with pytest.raises(TooLarge) as refused:
-        read_answers({"feedback": [accepted(acceptedSuggestions=many)]})
+        read_feedback({"feedback": [accepted(acceptedSuggestions=many)]})
     assert refused.value.where == "feedback[0].acceptedSuggestions"
 
 
@@ -176,7 +176,7 @@ def _largest(answers: int) -> dict[str, Any]:
 )
 def test_a_large_extension_takes_linear_time(extension: object) -> None:
     started = time.process_time()
-    [answer] = read_answers({"feedback": [overridden(extension=extension)]})
+    [answer] = read_feedback({"feedback": [overridden(extension=extension)]})
     assert answer.reason_code is None
     assert time.process_time() - started < 2
 
@@ -184,7 +184,7 @@ def test_a_large_extension_takes_linear_time(extension: object) -> None:
 def test_the_name_of_an_extension_is_never_echoed() -> None:
     fields = {"extension": {"canary": {"canary-reason": {"code": 7, "coding": [{"code": ""}]}}}}
     with pytest.raises(BadRequest) as refused:
-        read_answers({"feedback": [overridden(**fields)]})
+        read_feedback({"feedback": [overridden(**fields)]})
     assert "canary" not in str(refused.value)
 
 
@@ -194,7 +194,7 @@ def test_the_time_to_read_feedback_grows_with_its_length() -> None:
         best = float("inf")
         for _ in range(5):
             started = time.process_time()
-            read_answers(body)
+            read_feedback(body)
             best = min(best, time.process_time() - started)
         return best
 

@@ -14,7 +14,7 @@ from patients import patient
 from sqlalchemy import select
 from test_feedback_answers import overridden
 
-from cds_service.audit.trail import Row, Trail
+from cds_service.audit.trail import AuditRow, Trail
 from cds_service.cli import main
 from cds_service.core.identity import ANYBODY, Origin
 from cds_service.errors import BadRequest, StartupError
@@ -56,7 +56,22 @@ def _fill(records: Records) -> None:
             records.denominators.add([Denominator(origin.site, "s", moment.date(), PATIENT, name)])
             at = moment.strftime("%Y-%m-%dT%H:%M:%S.000000000Z")
             trail.write(
-                [Row(name, at, origin.site, "t", "s", "c", "u", "p", "{}", (card,), None, b"\x00x")]
+                [
+                    AuditRow(
+                        name,
+                        at,
+                        origin.site,
+                        "t",
+                        "s",
+                        "c",
+                        "u",
+                        "p",
+                        "{}",
+                        (card,),
+                        None,
+                        b"\x00x",
+                    )
+                ]
             )
     records.shown_cards.flush()
     records.denominators.flush()

@@ -14,7 +14,7 @@ from cds_service.errors import TooLarge
 from cds_service.fhir.intake import bundles
 from cds_service.fhir.intake.bundles import Intake
 from cds_service.sources import obtaining
-from cds_service.sources.prefetch import Key
+from cds_service.sources.prefetch import PrefetchKey
 from tests.testing.mutations import MUTATIONS
 
 _RESOURCES: tuple[Any, ...] = (
@@ -65,7 +65,7 @@ def _bundle(chance: random.Random) -> Any:
 
 
 def _read(kind: Kind, raw: bytes) -> object:
-    delivery = obtaining.read_key(Key("key", kind, "", ""), msgspec.Raw(raw))
+    delivery = obtaining.read_key(PrefetchKey("key", kind, "", ""), msgspec.Raw(raw))
     intake = Intake({kind: delivery})
     entries = {
         name: [

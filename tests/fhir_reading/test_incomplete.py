@@ -11,7 +11,7 @@ import pytest
 from cds_service.core.facts import Kind, State
 from cds_service.fhir.read.reading import Reading
 from cds_service.sources.obtaining import read_key
-from cds_service.sources.prefetch import Key
+from cds_service.sources.prefetch import PrefetchKey
 from tests.fhir_reading.records import CALL, lab, medication, reader
 from tests.testing.fhir import outcome, searchset
 
@@ -22,7 +22,7 @@ LISTS = [(Kind.RESULTS, lab()), (Kind.MEDICATIONS, medication())]
 def arrived(kind: Kind, page: object) -> Reading:
     """A page read as it arrives by prefetch."""
     raw = msgspec.Raw(json.dumps(page).encode())
-    return reader().read({kind: read_key(Key("key", kind, "", ""), raw)}, CALL)
+    return reader().read({kind: read_key(PrefetchKey("key", kind, "", ""), raw)}, CALL)
 
 
 def state(kind: Kind, page: object) -> State:

@@ -11,9 +11,9 @@ import pytest
 
 from cds_service.population.evaluating import evaluate_partition
 from cds_service.population.options import RunOptions, plan_of
-from cds_service.population.reading import Reader
+from cds_service.population.reading import RowReader
 from cds_service.population.running import run
-from cds_service.population.source import Source, batches_in
+from cds_service.population.source import Export, batches_in
 from cds_service.population.tables import KEYS
 from cds_service.settings import Settings
 from tests.testing import fhir
@@ -97,9 +97,9 @@ def outcome(
     return summary
 
 
-def read_in(source: Path, span_bytes: int) -> tuple[list[Any], Reader]:
+def read_in(source: Path, span_bytes: int) -> tuple[list[Any], RowReader]:
     """The Arrow batches of an export, in spans of about so many bytes, and what was counted."""
-    export = Source(source)
+    export = Export(source)
     reader = export.reader()
     spans = export.spans(span_bytes)
     return [batch for span in spans for batch in batches_in(source, span, reader)], reader

@@ -11,9 +11,9 @@ import pytest
 from cds_service.errors import BadRequest
 from cds_service.population.local import Capacity, shuffle, sorted_rows
 from cds_service.population.options import RunOptions
-from cds_service.population.reading import Reader
+from cds_service.population.reading import RowReader
 from cds_service.population.running import run
-from cds_service.population.source import Source, batches_in
+from cds_service.population.source import Export, batches_in
 from cds_service.population.tables import database
 from cds_service.settings import Settings
 from tests.population.export import (
@@ -182,7 +182,7 @@ def test_each_line_is_read_in_exactly_one_span(tmp_path: Path, at_most: int) -> 
     observations.write_bytes(b"\n\r\n" + content.rstrip(b"\n"))  # and no newline at the end
 
     def rows(at_most: int) -> list[tuple[object, ...]]:
-        export, reader = Source(source), Reader()
+        export, reader = Export(source), RowReader()
         found_rows = [
             tuple(row.values())
             for span in export.spans(at_most)
@@ -200,10 +200,10 @@ def test_small_files_share_a_span_and_compressed_ones_are_not_split(tmp_path: Pa
     source = write(tmp_path / "in", patient(), encounter(), cramps(), quinine())
     (source / "Observation.000.ndjson.gz").write_bytes(gzip.compress(b"x" * 5000))
     sizes = {file.name: file.stat().st_size for file in source.iterdir()}
-    spans = Source(source).spans(sum(sizes.values()))
+    spans = Export(source).spans(sum(sizes.values()))
     assert [len(span.files) for span in spans] == [len(sizes)]
     smallest = min(sizes.values())
-    for span in Source(source).spans(smallest // 2):
+    for span in Export(source).spans(smallest // 2):
         names = [name for _, name in span.files]
         assert names == ["Observation.000.ndjson.gz"] or span.end - span.start <= smallest // 2
 

@@ -16,7 +16,7 @@ import pytest
 from tests.scenarios.conftest import Service, service
 from tests.testing import fhir
 from tools.sandbox.__main__ import address, built, main
-from tools.sandbox.fhir import BASE, Records, Server
+from tools.sandbox.fhir import BASE, FhirServer, Patients
 
 __all__ = ["service"]
 TODAY = date(2027, 3, 1)
@@ -25,7 +25,7 @@ MAGNESIUM = "http://loinc.org|19123-9"
 
 @pytest.fixture(scope="module")
 def base() -> Iterator[str]:
-    server = Server(Records(TODAY), 0)
+    server = FhirServer(Patients(TODAY), 0)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}{BASE}"

@@ -14,7 +14,7 @@ from cds_service.demo.fixtures import fixture_patients
 from cds_service.settings import read_settings
 from tests.scenarios.golden import FOLDERS, scenario
 from tools.bench.contestants import CQL, PATHS, Ground
-from tools.faults.load import Call, Client
+from tools.faults.load import Post, Sender
 
 # What a CQL card's summary begins with, and the rule of ours.
 RULES = {
@@ -39,14 +39,14 @@ def cases() -> Iterator[tuple[str, dict[str, Any], datetime]]:
 def compared(ground: Ground) -> dict[str, Any]:
     """How many cases, how many cards, and each case where the cards differ: ours, then CQL's."""
     parts = make_parts(read_settings(database_url=f"sqlite:///{ground.folder}/agreement.db"))
-    client = Client(ground.server(CQL).port)
+    client = Sender(ground.server(CQL).port)
     comparison: dict[str, Any] = {"cases": 0, "cards": 0, "differ": []}
     for name, call, now in cases():
         cards = ask(parts, json.dumps(call).encode(), now).cards
         fired = ((card.rule.id, card.body["indicator"]) for card in cards)
         ours = {f"{rule} ({indicator})" for rule, indicator in fired if rule in RULES.values()}
         body = json.dumps(call if "hook" in call else {"prefetch": {"all": call}}).encode()
-        answer = client.send(Call(PATHS[CQL][1], body, {"X-Now": now.isoformat()}))
+        answer = client.send(Post(PATHS[CQL][1], body, {"X-Now": now.isoformat()}))
         theirs = {f"status {answer.status}"} if answer.status != 200 else set()
         for card in json.loads(answer.body).get("cards", ()):
             (rule,) = (RULES[key] for key in RULES if card["summary"].startswith(key))

@@ -16,7 +16,7 @@ from tools.bench import CHECKOUT, HOME, bodies
 from tools.faults.calls import SELECT as ORDERS_PATH
 from tools.faults.calls import VIEW as VIEW_PATH
 from tools.faults.calls import Signer, client_list, fhir_server_with
-from tools.faults.load import Call, Client
+from tools.faults.load import Post, Sender
 
 WORKERS = 2
 _WHERE = ("--port", "{port}", "--workers")
@@ -100,7 +100,7 @@ class Ground:
 
 def check_cards(server: Server, path: str, cards: int) -> None:
     """Raises RuntimeError unless it gives that many: a failure may be answered with none."""
-    answer = Client(server.port, fresh=True).send(Call(path, bodies.patient_view(20)))
+    answer = Sender(server.port, fresh=True).send(Post(path, bodies.patient_view(20)))
     count = len(json.loads(answer.body)["cards"]) if answer.status == 200 else 0
     if count != cards:
         raise RuntimeError(f"{count} cards at {path} ({answer.status}), not {cards}")

@@ -18,7 +18,7 @@ from tools.bench import contestants as who
 from tools.bench.bodies import CARDS, NONE, ORDERS
 from tools.bench.contestants import Ground
 from tools.faults import calls
-from tools.faults.load import Client
+from tools.faults.load import Sender
 
 RELEASE = "b980901"
 """The last commit of 23 November 2026: the first edition, which the goals are measured against."""
@@ -130,7 +130,7 @@ def newer_pythons(rounds: int) -> compare.Compared:
 def memory(ground: Ground, requests: int) -> list[dict[str, Any]]:
     """The largest worker, in MB, after calls of each kind, and its peak during them."""
     server = ground.server(who.SERVICE)
-    client, figures, calls_made = Client(server.port, fresh=True), [], 0.0
+    client, figures, calls_made = Sender(server.port, fresh=True), [], 0.0
     body = ground.body(bodies.patient_view(100))
     for goal in (requests * 3 // 4, requests):
         while calls_made < goal:

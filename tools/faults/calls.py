@@ -26,7 +26,7 @@ from tests.testing import fhir
 from tests.testing.damage import ADDRESSES, HEADERS, as_json, damaged, damaged_bytes
 from tests.testing.fhir import spelled as encoded
 from tests.testing.serving import HOST
-from tools.faults.load import Answered, Call, Right, Tally
+from tools.faults.load import Answered, CallTally, Post, Right
 
 VIEW = "/cds-services/leg-cramps-patient-view"
 SELECT = "/cds-services/leg-cramps-order-select"
@@ -50,22 +50,22 @@ def scenarios() -> tuple[dict[str, Any], ...]:
 
 
 @cache
-def good_calls(*paths: str) -> tuple[Call, ...]:
+def good_calls(*paths: str) -> tuple[Post, ...]:
     """Calls to (both) services that bring their data and are answered with 200."""
     return tuple(
-        Call(each.path, encoded(each.request))
+        Post(each.path, encoded(each.request))
         for each in map(scenario, FOLDERS)
         if each.path in (paths or PATHS.values()) and "status" not in each.expected
         if each.request.get("prefetch") and "fhirServer" not in each.request
     )
 
 
-def view(prefetch: Mapping[str, Any] | None, **fields: Any) -> Call:
+def view(prefetch: Mapping[str, Any] | None, **fields: Any) -> Post:
     """A patient-view call of patient p1; without prefetch it sends us to a FHIR server."""
-    return Call(VIEW, encoded(fhir.call("patient-view", prefetch, **fields)))
+    return Post(VIEW, encoded(fhir.call("patient-view", prefetch, **fields)))
 
 
-def without_prefetch(fhir_server: str, of: str = "p1") -> Call:
+def without_prefetch(fhir_server: str, of: str = "p1") -> Post:
     """A call that brings nothing but the address of a FHIR server and a token for it."""
     return view(None, of=of, fhirServer=fhir_server, fhirAuthorization=GRANTED)
 
@@ -86,34 +86,34 @@ def fhir_server_with(prefetch: Mapping[str, Any]) -> Callable[[Request], bytes]:
     return answer
 
 
-def holding(key: str, *resources: fhir.Json) -> Call:
+def holding(key: str, *resources: fhir.Json) -> Post:
     """A call with these resources, each with an id of its own."""
     numbered = ({**resource, "id": f"x{number}"} for number, resource in enumerate(resources))
     return view({"patient": fhir.patient(), key: fhir.searchset(*numbered)})
 
 
-def with_results(count: int) -> Call:
+def with_results(count: int) -> Post:
     """A call with so many results, each small."""
     return holding("results", *[fhir.lab("2823-3")] * count)
 
 
-def with_texts(*texts: str) -> Call:
+def with_texts(*texts: str) -> Post:
     """A call whose conditions are these texts."""
     return holding("conditions", *map(fhir.condition, texts))
 
 
-def with_products(*names: str) -> Call:
+def with_products(*names: str) -> Post:
     """A call whose medications are products of these names."""
     return holding("medicationRequests", *map(fhir.prescription, names))
 
 
-def with_extra(value: bytes) -> Call:
+def with_extra(value: bytes) -> Post:
     """A call whose prefetch holds this, as it is, under a key of the client's own."""
     call = view({"patient": fhir.patient(), "extra": "@"})
     return replace(call, body=call.body.replace(b'"@"', value))
 
 
-def padded(size: int) -> Call:
+def padded(size: int) -> Post:
     """A call of ``size`` bytes, most of them one text."""
     return with_extra(b'"' + b"x" * (size - len(with_extra(b'""').body)) + b'"')
 
@@ -124,7 +124,7 @@ def _chunks(size: int, each: int) -> list[bytes]:
     return [body[start : start + each] for start in range(0, size, each)]
 
 
-def edges() -> Iterator[tuple[Call, tuple[int, ...]]]:
+def edges() -> Iterator[tuple[Post, tuple[int, ...]]]:
     """Calls at the limits and beyond, named by their note, and the statuses that are right."""
     result, good = with_results(1).body, good_calls(VIEW)[0].body
     big = with_results(49_999).body  # and the patient
@@ -162,26 +162,26 @@ def edges() -> Iterator[tuple[Call, tuple[int, ...]]]:
     )
     for name, body, right in bodies:
         path = SELECT if "drafts" in name else FEEDBACK if "feedback" in name else VIEW
-        yield Call(path, body, note=name), right
+        yield Post(path, body, note=name), right
 
 
-def feedback(*cards: str, suggestions: int = 0, comment: str = "faults") -> Call:
+def feedback(*cards: str, suggestions: int = 0, comment: str = "faults") -> Post:
     """An answer to each of these cards."""
     answer = {"outcome": "overridden", "outcomeTimestamp": "2026-01-02T03:04:05Z",
               "overrideReason": {"userComment": comment}}  # fmt: skip
     if suggestions:
         answer |= {"outcome": "accepted", "acceptedSuggestions": [{"id": "1" * 36}] * suggestions}
     body = encoded({"feedback": [{"card": card, **answer} for card in cards]})
-    return Call(FEEDBACK, body, note=cards[0])
+    return Post(FEEDBACK, body, note=cards[0])
 
 
-def many_answers(count: int, suggestions: int = 50, comment: str = "x") -> Call:
+def many_answers(count: int, suggestions: int = 50, comment: str = "x") -> Post:
     """Answers to so many cards, each with suggestions and a comment."""
     cards = (f"00000000-0000-4000-8000-{number:012}" for number in range(count))
     return feedback(*cards, suggestions=suggestions, comment=comment)
 
 
-def mutated(count: int, seed: int, *others: dict[str, Any]) -> Iterator[Call]:
+def mutated(count: int, seed: int, *others: dict[str, Any]) -> Iterator[Post]:
     """``count`` damaged calls, the same ones for the same seed; the note names the ways.
 
     They are made from all scenarios, from feedback, and from ``others``.
@@ -204,18 +204,18 @@ def mutated(count: int, seed: int, *others: dict[str, Any]) -> Iterator[Call]:
         if draw.random() < 0.03:
             path = draw.choice(ADDRESSES)
             names.append("path")
-        yield Call(path, body, headers, "+".join(names))
+        yield Post(path, body, headers, "+".join(names))
 
 
-class Feedback(Tally):
-    """Tally of answers to cards, each to a card of its own; remembers those acknowledged."""
+class FeedbackTally(CallTally):
+    """Tally of feedback on cards, each to a card of its own; remembers those acknowledged."""
 
     def __init__(self, right: Right = (200,)) -> None:
         super().__init__(right)
         self.acknowledged: set[str] = set()
         self.refusal_s = 0.0
 
-    def calls(self) -> Iterator[Call]:
+    def calls(self) -> Iterator[Post]:
         """Feedback calls without end, one answer each; the card is the call's note."""
         return (feedback(str(uuid.uuid4())) for _ in itertools.count())
 
@@ -247,12 +247,12 @@ class Signer:
         header = {"typ": "JWT", "kid": self._public["kid"]}
         return jwt.PyJWS().encode(payload, self._pem, "ES384", header)
 
-    def signed(self, call: Call | None = None, payload: bytes = b"") -> Call:
+    def signed(self, call: Post | None = None, payload: bytes = b"") -> Post:
         """The call (else any to patient-view) with a token: a good one, or around ``payload``."""
         token = self.token(payload or encoded(self.claims()))
         return replace(call or good_calls(VIEW)[0], headers={"Authorization": f"Bearer {token}"})
 
-    def calls(self, *calls: Call) -> Iterator[Call]:
+    def calls(self, *calls: Post) -> Iterator[Post]:
         """These calls (else good ones) again and again, each with a token of its own."""
         return map(self.signed, itertools.cycle(calls or good_calls(VIEW)))
 

@@ -22,15 +22,15 @@ from tests.testing.serving import NotInTimeError, Service, running, serving
 from tools.bench.contestants import FIXED, other
 from tools.bench.report import hardware
 from tools.bench.servers import wrk
-from tools.faults.calls import Feedback, Signer, client_list
-from tools.faults.load import TIMEOUT_S, Answered, Call, Client, Right, Tally, flaw, under_load
+from tools.faults.calls import FeedbackTally, Signer, client_list
+from tools.faults.load import TIMEOUT_S, Answered, CallTally, Post, Right, Sender, flaw, under_load
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reliability.md"
 _HEALTH_MS = 100
 """What the contract promises for /healthz."""
 
 
-class Row:
+class PageRow:
     """What a test is given: a folder, how much to do, and where to note its findings."""
 
     service: Service
@@ -39,7 +39,7 @@ class Row:
         self.folder, self.quick, self.seed, self.minutes = folder, quick, seed, minutes
         self.figures: list[str] = []
         self.failures: list[str] = []
-        self.tallies: dict[str, Tally] = {}
+        self.tallies: dict[str, CallTally] = {}
         self.killed = 0
 
     def many(self, full: int, quick: int) -> int:
@@ -88,30 +88,30 @@ class Row:
 
     @contextmanager
     def load(
-        self, name: str, calls: Iterable[Call], connections: int = 4,
-        right: Right | Tally = (200,), **options: Any,
-    ) -> Iterator[Tally]:  # fmt: skip
+        self, name: str, calls: Iterable[Post], connections: int = 4,
+        right: Right | CallTally = (200,), **options: Any,
+    ) -> Iterator[CallTally]:  # fmt: skip
         """Load under this name throughout the block; each answer must be right (see `judge`).
 
         ``options`` are those of `under_load`, and the ``port`` if it is not the service's.
         """
         port = options.pop("port", None) or self.service.port
-        tally = self.tallies[name] = right if isinstance(right, Tally) else Tally(right)
+        tally = self.tallies[name] = right if isinstance(right, CallTally) else CallTally(right)
         with under_load(port, calls, tally, connections, **options):
             yield tally
 
-    def loaded(self, seconds: float, *what: Any, **options: Any) -> Tally:
+    def loaded(self, seconds: float, *what: Any, **options: Any) -> CallTally:
         """`load` for so many seconds."""
         with self.load(*what, **options) as tally:
             time.sleep(seconds)
         return tally
 
     def send(
-        self, name: str, call: Call, times: int = 1, right: tuple[int, ...] = (200,),
+        self, name: str, call: Post, times: int = 1, right: tuple[int, ...] = (200,),
         within_s: float = TIMEOUT_S,
     ) -> list[Answered]:  # fmt: skip
         """The answers to a call that is sent so many times, each over a new connection."""
-        client = Client(self.service.port, fresh=True)
+        client = Sender(self.service.port, fresh=True)
         answers = [client.send(call) for _ in range(times)]
         slowest = max(answer.seconds for answer in answers)
         statuses = {answer.status for answer in answers}
@@ -136,7 +136,7 @@ class Row:
         self.must(ours["requests"] and not ours["failed"], f"{ours['failed']} of /healthz failed")
         self.figure(text, slowest < _HEALTH_MS + idle_ms)
 
-    def must_be_stored(self, feedback: Feedback) -> None:
+    def must_be_stored(self, feedback: FeedbackTally) -> None:
         """Every acknowledged answer to a card must be stored."""
         missing = len(feedback.acknowledged - self.service.stored_cards())
         acknowledged = len(feedback.acknowledged)
@@ -151,9 +151,9 @@ class Row:
 
 
 @pytest.fixture
-def row(request: pytest.FixtureRequest, tmp_path: Path) -> Row:
+def row(request: pytest.FixtureRequest, tmp_path: Path) -> PageRow:
     option = request.config.getoption
-    return Row(tmp_path, option("quick"), option("seed"), option("minutes"))
+    return PageRow(tmp_path, option("quick"), option("seed"), option("minutes"))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -173,7 +173,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
-    row: Row = item.funcargs["row"]
+    row: PageRow = item.funcargs["row"]
     try:
         yield
         row.judge()
@@ -189,7 +189,7 @@ def pytest_runtest_makereport(
 ) -> Iterator[pytest.TestReport]:
     report = yield
     if call.when == "call" and item.config.getoption("write"):
-        row: Row = item.funcargs["row"]
+        row: PageRow = item.funcargs["row"]
         failures = "; ".join(row.failures) or str(report.longrepr).splitlines()[-1:]
         result = "held" if report.passed else f"**failed**: {failures}"
         result += f" ({datetime.now(UTC).date()}, {report.duration:.0f} s{', quick' * row.quick})"

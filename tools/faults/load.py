@@ -21,7 +21,7 @@ Right = Iterable[int] | Callable[["Answered"], bool]
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class Post:
     """One POST, to be sent as it is; a list of bytes is sent in chunks."""
 
     path: str
@@ -37,7 +37,7 @@ class Answered:
     ``at`` is time.monotonic() when it was sent.
     """
 
-    call: Call
+    call: Post
     status: int
     seconds: float
     body: bytes = b""
@@ -45,7 +45,7 @@ class Answered:
     at: float = 0.0
 
 
-class Client:
+class Sender:
     """One connection, kept alive as long as the server agrees; never sends a call twice.
 
     ``fresh``: one connection for each call, to the port that ``port`` gives at that moment.
@@ -56,7 +56,7 @@ class Client:
         self.line = http.client.HTTPConnection(HOST, timeout=TIMEOUT_S)
         self._fresh = fresh
 
-    def send(self, call: Call) -> Answered:
+    def send(self, call: Post) -> Answered:
         """Send ``call`` once."""
         started, status, body, lost = time.monotonic(), 0, b"", ""
         try:
@@ -73,7 +73,7 @@ class Client:
         return Answered(call, status, time.monotonic() - started, body, lost, started)
 
 
-class Tally:
+class CallTally:
     """Outcomes of many calls; thread-safe. ``right``: statuses, or a function that judges one."""
 
     def __init__(self, right: Right = (200,)) -> None:
@@ -113,7 +113,7 @@ class Tally:
         return f"{self.in_words()}, p50 {p50:.0f} ms, p99 {p99:.0f} ms, slowest {slowest:.0f} ms"
 
 
-def send_all(calls: Iterable[Call], port: int, tally: Tally, connections: int = 8) -> Tally:
+def send_all(calls: Iterable[Post], port: int, tally: CallTally, connections: int = 8) -> CallTally:
     """Send every call once over so many connections."""
     with under_load(port, iter(calls), tally, connections, pause_s=0, to_the_end=True):
         return tally
@@ -121,7 +121,7 @@ def send_all(calls: Iterable[Call], port: int, tally: Tally, connections: int = 
 
 @contextlib.contextmanager
 def under_load(
-    port: Port, calls: Iterable[Call], tally: Tally, connections: int = 4, fresh: bool = False,
+    port: Port, calls: Iterable[Post], tally: CallTally, connections: int = 4, fresh: bool = False,
     pause_s: float = 0.005, to_the_end: bool = False,
 ) -> Iterator[None]:  # fmt: skip
     """Send calls from so many connections while the block lasts, those of a tuple again and again.
@@ -132,7 +132,7 @@ def under_load(
     source = itertools.cycle(calls) if isinstance(calls, tuple) else iter(calls)
 
     def work() -> None:
-        client = Client(port, fresh=fresh)
+        client = Sender(port, fresh=fresh)
         while not ended.wait(pause_s):
             with lock:
                 call = next(source, None)

@@ -12,15 +12,15 @@ from tests.testing import fhir
 from tests.testing.serving import until
 from tools.faults import calls
 from tools.faults.calls import FEEDBACK, VIEW, Signer, good_calls
-from tools.faults.conftest import Row
-from tools.faults.load import Call, Client, Tally, send_all
+from tools.faults.conftest import PageRow
+from tools.faults.load import CallTally, Post, Sender, send_all
 from tools.faults.test_outages import small_disk
 
 _GOOD = good_calls(VIEW)
 _REFUSED = (200, 429, 503)
 
 
-def test_bodies_without_end(row: Row) -> None:
+def test_bodies_without_end(row: PageRow) -> None:
     """a text of escaped quotes that never ends, 48 kB and 192 kB, as call and as feedback
 
     400 within 0.3 s each; others are served
@@ -30,10 +30,10 @@ def test_bodies_without_end(row: Row) -> None:
             for size in (48, 192):
                 body = b'{"a":"' + b'\\"' * (size * 500)
                 times = row.many(10, 3)
-                row.send(f"{size} kB to {kind}", Call(path, body), times, (400,), within_s=0.3)
+                row.send(f"{size} kB to {kind}", Post(path, body), times, (400,), within_s=0.3)
 
 
-def test_strangers(row: Row) -> None:
+def test_strangers(row: PageRow) -> None:
     """1,100 connections without a token that send a head and one byte, beside signed calls
 
     signed calls are answered, /healthz within 100 ms; the strangers get 401 without their body
@@ -54,13 +54,13 @@ def test_strangers(row: Row) -> None:
     row.figure(f"{count} strangers for {seconds} s, {refused} told 401", refused == count)
 
 
-def test_distinct_texts(row: Row) -> None:
+def test_distinct_texts(row: PageRow) -> None:
     """30 valid calls of 14 MB, each of 700 long codes that are new every time, and as many of 2,000
     short names
 
     each answered 200; the workers' memory grows by less than 60 MB
     """
-    tally = row.tallies["calls"] = Tally()
+    tally = row.tallies["calls"] = CallTally()
     with row.serving(workers=1) as service:
         row.send("", _GOOD[0], 50)
         row.send("", calls.with_texts(*(f"first {n}" for n in range(1000))), 3)
@@ -75,7 +75,7 @@ def test_distinct_texts(row: Row) -> None:
     row.figure(f"worker {before:.0f} MB before, {after:.0f} MB after", after - before < 60)
 
 
-def test_hung_fhir_server(row: Row) -> None:
+def test_hung_fhir_server(row: PageRow) -> None:
     """eight connections of a tenant whose FHIR server takes the query and never answers, beside a
     tenant whose server works, both without prefetch
 
@@ -99,7 +99,7 @@ def test_hung_fhir_server(row: Row) -> None:
                 other = row.loaded(row.many(20, 8), "the other tenant", others, 1, pause_s=0.1)
             figures = service.says("/metrics")
             hangs = False
-            client = Client(service.port, fresh=True)
+            client = Sender(service.port, fresh=True)
             back = until(lambda: client.send(next(stuck)).status == 200, "the first tenant", 10)
     row.must(other.quantile_ms(0.99) < 1000, f"the other tenant: {other}")
     opened = f'cds_breaker_open{{partner="fhir",server="{bases[0]}"}} 1.0' in figures
@@ -107,7 +107,7 @@ def test_hung_fhir_server(row: Row) -> None:
     row.figure(f"the first tenant's server is used again after {back:.1f} s", back < 3)
 
 
-def test_six_large_bodies(row: Row) -> None:
+def test_six_large_bodies(row: PageRow) -> None:
     """six bodies of 17 MB at once, again and again
 
     /healthz answers within 100 ms all the while; others are answered; bodies get 200, 429 or 503
@@ -121,7 +121,7 @@ def test_six_large_bodies(row: Row) -> None:
         row.healthy_for(row.many(20, 6))
 
 
-def test_full_temporary_folder(row: Row, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_full_temporary_folder(row: PageRow, monkeypatch: pytest.MonkeyPatch) -> None:
     """the temporary folder is full, and a worker is killed so that another starts in it
 
     every call is answered; no worker dies of it
@@ -139,7 +139,7 @@ def test_full_temporary_folder(row: Row, monkeypatch: pytest.MonkeyPatch) -> Non
             row.figure(f"/metrics of {len(service.says('/metrics')):,} bytes")
 
 
-def test_names_and_spaces(row: Row) -> None:
+def test_names_and_spaces(row: PageRow) -> None:
     """names of products: 71 kB with runs of spaces, 221 kB of "mg", and 2 MB of 1,000 texts
 
     each within 1.5 s of processor time; past the budget of a call a card says that a list was not
@@ -165,7 +165,7 @@ def test_names_and_spaces(row: Row) -> None:
     row.must(is_told, "no card says that the texts were too much")
 
 
-def test_bytes_in_flight(row: Row) -> None:
+def test_bytes_in_flight(row: PageRow) -> None:
     """36 bodies of 31 MB at once, then calls whose FHIR server answers with pages of 20 MB
 
     the service's memory stays below 1 GB and comes back; calls over a limit get 429 or 503
@@ -192,7 +192,7 @@ def test_bytes_in_flight(row: Row) -> None:
     row.figure(text, peak < 1000 and after - before < 150)
 
 
-def test_floods_of_feedback(row: Row) -> None:
+def test_floods_of_feedback(row: PageRow) -> None:
     """feedback bodies of up to 10 MB: thousands of answers with 50 suggestions each or with long
     comments, beyond the limits and just within them
 

@@ -14,11 +14,11 @@ from typing import Any
 
 from tools.faults import calls
 from tools.faults.calls import VIEW
-from tools.faults.conftest import Row
-from tools.faults.load import Client, Tally, flaw, send_all
+from tools.faults.conftest import PageRow
+from tools.faults.load import CallTally, Sender, flaw, send_all
 
 
-def test_mutants(row: Row) -> None:
+def test_mutants(row: PageRow) -> None:
     """20,000 mutated calls over 8 connections, 2 workers: flipped bytes, cuts, nodes dropped,
     replaced, doubled, deepened, types swapped, odd Unicode, huge numbers, keys twice, wrong
     headers and paths
@@ -26,13 +26,13 @@ def test_mutants(row: Row) -> None:
     no 5xx, no lost connection, every answer JSON, every error an OperationOutcome
     """
     count = row.many(20_000, 2_000)
-    tally = row.tallies["mutants"] = Tally(lambda answered: not flaw(answered))
+    tally = row.tallies["mutants"] = CallTally(lambda answered: not flaw(answered))
     with row.serving() as service:
         send_all(calls.mutated(count, row.seed), service.port, tally)
     row.must(tally.total == count, f"only {tally.total:,} of {count:,} were sent")
 
 
-def test_bodies(row: Row) -> None:
+def test_bodies(row: PageRow) -> None:
     """nesting to 5 million levels, 1e400 and a million digits, keys twice and 100,000 times, 10
     and 40 MB, chunked uploads, Bundles of 50,000 and 100,000 entries
 
@@ -46,7 +46,7 @@ def test_bodies(row: Row) -> None:
         row.figure(f"worker afterwards {max(row.service.memory_mb()):.0f} MB")
 
 
-def test_slow_clients(row: Row) -> None:
+def test_slow_clients(row: PageRow) -> None:
     """hundreds of connections that send their head or their body byte by byte
 
     others are served; slow heads are cut off; slow bodies get 408
@@ -77,7 +77,7 @@ def test_slow_clients(row: Row) -> None:
     row.figure(text, refused == count)
 
 
-def test_broken_off(row: Row) -> None:
+def test_broken_off(row: PageRow) -> None:
     """connections that end in the middle of a request, or do not speak HTTP
 
     others are served, no worker dies, nothing unforeseen is logged
@@ -115,7 +115,7 @@ def _payload(claims: dict[str, Any], changes: dict[str, str]) -> bytes:
     return f"{{{pairs}}}".encode()
 
 
-def test_token_clocks(row: Row) -> None:
+def test_token_clocks(row: PageRow) -> None:
     """tokens whose iat, exp and nbf are off by seconds, years or 10^400 s, or are not numbers; one
     token from sixteen connections at once, and after a restart
 
@@ -126,7 +126,7 @@ def test_token_clocks(row: Row) -> None:
     used = [signer.signed() for _ in range(rounds)]
     odd = tomllib.loads(Path(__file__).with_name("odd_times.toml").read_text(encoding="utf-8"))
     with row.serving(signer) as service:
-        client = Client(service.port)
+        client = Sender(service.port)
         for name, (expected, changes) in [*odd.items()] * rounds:
             answered = client.send(signer.signed(payload=_payload(signer.claims(), changes)))
             statuses[answered.status] += 1
@@ -134,13 +134,13 @@ def test_token_clocks(row: Row) -> None:
             row.must(outcome == expected, f"{name}: {outcome} instead of {expected}")
         client.line.close()
         for call in used:
-            race = send_all([call] * 16, service.port, Tally(), connections=16)
+            race = send_all([call] * 16, service.port, CallTally(), connections=16)
             row.must(
                 race.statuses == {200: 1, 401: 15}, f"one token sent 16 times: {race.in_words()}"
             )
         service.stop()
     with row.serving(signer) as service:
-        again = row.tallies["used tokens after a restart"] = Tally((401,))
+        again = row.tallies["used tokens after a restart"] = CallTally((401,))
         send_all(used, service.port, again, connections=1)
     row.figure(
         f"{len(odd)} odd times, {rounds} times each: {statuses[200]} × 200, {statuses[401]} × 401"

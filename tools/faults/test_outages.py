@@ -21,9 +21,9 @@ from tests.feedback.conftest import Cluster, cluster
 from tests.fhir_client.loopback import Loopback, reply
 from tests.testing.serving import until
 from tools.faults import calls
-from tools.faults.calls import VIEW, Feedback, Signer, good_calls
-from tools.faults.conftest import Row
-from tools.faults.load import Answered, Client, flaw, send_all
+from tools.faults.calls import VIEW, FeedbackTally, Signer, good_calls
+from tools.faults.conftest import PageRow
+from tools.faults.load import Answered, Sender, flaw, send_all
 
 __all__ = ["cluster"]
 _OPENED = 'cds_breaker_changes_total{partner="database",server="",state="open"}'
@@ -51,7 +51,7 @@ def small_disk(folder: Path, megabytes: int) -> Iterator[tuple[Path, Callable[[]
 
 
 def _outage(
-    row: Row, fail: Callable[[], object], back: Callable[[], object], *,
+    row: PageRow, fail: Callable[[], object], back: Callable[[], object], *,
     seconds: float, rounds: int = 1, degraded: bool = True, patience_s: float = 60.0,
     signer: Signer | None = None,
 ) -> None:  # fmt: skip
@@ -62,7 +62,7 @@ def _outage(
     calls; none may be delayed, and throughout a token is accepted only once.
     """
     service, recoveries = row.service, []
-    feedback = row.tallies.setdefault("feedback", Feedback((200, 503)))
+    feedback = row.tallies.setdefault("feedback", FeedbackTally((200, 503)))
     signed = signer.signed if signer else lambda call: call
 
     def used_again() -> None:
@@ -101,7 +101,7 @@ def _outage(
     row.must_be_stored(feedback)
 
 
-def test_signed_calls_and_a_locked_database(row: Row) -> None:
+def test_signed_calls_and_a_locked_database(row: PageRow) -> None:
     """another process holds SQLite's write lock, under signed calls and feedback
 
     every call gets its cards, none is delayed by more than a second; a token is accepted once, by
@@ -119,7 +119,7 @@ def test_signed_calls_and_a_locked_database(row: Row) -> None:
 
 
 @pytest.mark.postgres
-def test_signed_calls_and_a_stopped_database(row: Row, cluster: Cluster) -> None:
+def test_signed_calls_and_a_stopped_database(row: PageRow, cluster: Cluster) -> None:
     """every process of PostgreSQL is stopped (SIGSTOP), under signed calls and feedback
 
     every call gets its cards, none is delayed by more than a second; a token is accepted once, by
@@ -140,7 +140,7 @@ def test_signed_calls_and_a_stopped_database(row: Row, cluster: Cluster) -> None
         _outage(row, stop, go_on, seconds=row.many(15, 5), signer=signer)
 
 
-def test_sqlite_gone(row: Row) -> None:
+def test_sqlite_gone(row: PageRow) -> None:
     """the folder of the SQLite file disappears, all workers are killed, the folder returns
 
     every call gets its cards; feedback is refused with 503 and accepted again afterwards; no
@@ -148,7 +148,7 @@ def test_sqlite_gone(row: Row) -> None:
     """
     home, gone = row.folder / "home", row.folder / "gone"
     home.mkdir()
-    feedback = row.tallies["feedback"] = Feedback((200, 503))
+    feedback = row.tallies["feedback"] = FeedbackTally((200, 503))
     with row.serving(DATABASE_URL=f"sqlite:///{home}/records.db") as service:
         send_all(itertools.islice(feedback.calls(), 50), service.port, feedback)
         row.must(feedback.statuses == {200: 50}, f"before: {feedback.in_words()}")
@@ -162,7 +162,7 @@ def test_sqlite_gone(row: Row) -> None:
         _outage(row, lambda: None, lambda: gone.rename(home), seconds=row.many(8, 3))
 
 
-def test_postgres(row: Row, cluster: Cluster) -> None:
+def test_postgres(row: PageRow, cluster: Cluster) -> None:
     """PostgreSQL is stopped without warning and started again, three times, under load
 
     every call gets its cards; feedback is refused with 503 and accepted again afterwards; no
@@ -174,7 +174,7 @@ def test_postgres(row: Row, cluster: Cluster) -> None:
         _outage(row, stop, cluster.start, **how)
 
 
-def test_disk_full(row: Row) -> None:
+def test_disk_full(row: PageRow) -> None:
     """the disk of the database (16 MB) fills up and is freed, under load
 
     every call gets its cards; feedback is refused with 503 and accepted again afterwards; no
@@ -188,7 +188,7 @@ def test_disk_full(row: Row) -> None:
         _outage(row, fill, free, seconds=row.many(15, 3), degraded=False)
 
 
-def test_fhir_server(row: Row) -> None:
+def test_fhir_server(row: PageRow) -> None:
     """calls without prefetch while the FHIR server dies, returns, takes 10 s, and dies again
 
     every call is answered within the deadline of 3 s and 2 s of slack: cards, or 412 that nothing
@@ -201,7 +201,7 @@ def test_fhir_server(row: Row) -> None:
 
         def wait_for_cards(times: int) -> float:
             """Seconds until so many calls in a row get cards."""
-            client = Client(row.service.port, fresh=True)
+            client = Sender(row.service.port, fresh=True)
             return until(
                 lambda: all(client.send(asking).status == 200 for _ in range(times)), "cards"
             )
@@ -228,7 +228,7 @@ def test_fhir_server(row: Row) -> None:
             row.must(tally.statuses[200] > 0, "back again: no cards")
 
 
-def test_key_server(row: Row) -> None:
+def test_key_server(row: PageRow) -> None:
     """signed calls while the client's key server (jku) dies, a worker is killed, and it returns
 
     known keys are still accepted; a new worker refuses (401) what it cannot verify; all accepted
@@ -259,7 +259,7 @@ def test_key_server(row: Row) -> None:
             until(lambda: service.started > before, "a new worker")
             phase("dead, one worker new", (200, 401))
             server.return_()
-            client, more = Client(service.port, fresh=True), fetched.calls()
+            client, more = Sender(service.port, fresh=True), fetched.calls()
             took = until(
                 lambda: all(client.send(next(more)).status == 200 for _ in range(20)),
                 "acceptance by all workers", 90,

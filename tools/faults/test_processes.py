@@ -15,9 +15,9 @@ from contextlib import ExitStack, suppress
 from tests.fhir_client.loopback import FOREVER, Loopback
 from tests.testing.serving import serving, until
 from tools.faults import calls
-from tools.faults.calls import VIEW, Feedback, Signer, good_calls, view
-from tools.faults.conftest import Row
-from tools.faults.load import Answered, Call, Tally, send_all
+from tools.faults.calls import VIEW, FeedbackTally, Signer, good_calls, view
+from tools.faults.conftest import PageRow
+from tools.faults.load import Answered, CallTally, Post, send_all
 
 _FLAT_MB = 10.0
 _AT_ONCE_S = 1.0
@@ -26,7 +26,7 @@ _GROWN_MB = 150
 _STRANGERS = 60
 
 
-def test_workers_killed(row: Row) -> None:
+def test_workers_killed(row: PageRow) -> None:
     """kill -9 of a random worker, fifteen times, under calls and feedback
 
     each is replaced; only calls connected to the killed worker fail; no acknowledged answer is
@@ -41,7 +41,7 @@ def test_workers_killed(row: Row) -> None:
         )
         return answered.status == 200 or (bool(answered.lost) and any(at_once))
 
-    feedback = Feedback(right)
+    feedback = FeedbackTally(right)
     with row.serving() as service:
         with (
             row.load("calls", good_calls(), 4, right, pause_s=0) as cards,
@@ -63,14 +63,14 @@ def test_workers_killed(row: Row) -> None:
     row.must_be_stored(feedback)
 
 
-def test_memory(row: Row) -> None:
+def test_memory(row: PageRow) -> None:
     """100,000 calls of all scenarios
 
     every answer 200; after the first fifth no worker grows by 10 MB
     """
     steps, each = 20, row.many(5_000, 500)
     samples, source = [], itertools.cycle(good_calls())
-    tally = row.tallies["calls"] = Tally()
+    tally = row.tallies["calls"] = CallTally()
     with row.serving(LOG_LEVEL="error") as service:
         for _ in range(steps):
             send_all(itertools.islice(source, each), service.port, tally)
@@ -84,7 +84,7 @@ def test_memory(row: Row) -> None:
         row.figure(text, max(sizes[-1] - sizes[0], slope * tally.total / 1000) < _FLAT_MB)
 
 
-def test_stop(row: Row) -> None:
+def test_stop(row: PageRow) -> None:
     """SIGTERM under load, with calls of 20,000 entries under way, ten times
 
     whatever was sent before the signal is answered; exit status 0; no acknowledged answer is lost
@@ -95,8 +95,9 @@ def test_stop(row: Row) -> None:
         """What was sent after the signal may be lost."""
         return answered.status == 200 or (bool(answered.lost) and answered.at >= stopped_at)
 
-    feedback, bodies = Feedback(right), [calls.with_results(20_000)] * 4
-    cards, large = row.tallies["calls"], row.tallies["large bodies"] = Tally(right), Tally(right)
+    feedback, bodies = FeedbackTally(right), [calls.with_results(20_000)] * 4
+    cards = row.tallies["calls"] = CallTally(right)
+    large = row.tallies["large bodies"] = CallTally(right)
     for number in range(row.many(10, 3)):
         stopped_at = math.inf
         with row.serving() as service:
@@ -117,13 +118,13 @@ def test_stop(row: Row) -> None:
     row.must_be_stored(feedback)
 
 
-def test_rolling_restart(row: Row) -> None:
+def test_rolling_restart(row: PageRow) -> None:
     """two instances on one SQLite file; calls go to each in turn, over a connection each, and are
     never tried twice; each instance is taken out, stopped by SIGTERM and replaced, five times
 
     no failed call; exit status 0
     """
-    feedback, statuses = Feedback(), []
+    feedback, statuses = FeedbackTally(), []
     with ExitStack() as stack:
         running = [stack.enter_context(serving(row.folder, workers=1)) for _ in range(2)]
         ports, turns = [instance.port for instance in running], itertools.count()
@@ -151,7 +152,7 @@ def test_rolling_restart(row: Row) -> None:
     row.figure(f"{len(statuses)} restarts, exit statuses {set(statuses)}", not any(statuses))
 
 
-def _same_cards() -> Tally:
+def _same_cards() -> CallTally:
     """Honest calls: 200, and the same number of cards for the same body every time."""
     cards: dict[bytes, int] = {}
 
@@ -161,14 +162,14 @@ def _same_cards() -> Tally:
         count = len(json.loads(answered.body)["cards"])
         return cards.setdefault(answered.call.body, count) == count
 
-    return Tally(right)
+    return CallTally(right)
 
 
-def _hostile() -> tuple[tuple[Call, ...], tuple[Call, ...]]:
+def _hostile() -> tuple[tuple[Post, ...], tuple[Post, ...]]:
     """Calls that cost the service little, and calls that cost up to a second."""
     products = ["mg " * 650] * 20 + [f"{number} " + "mg " * 600 for number in range(150)]
     return (
-        Call(VIEW, b'{"a":"' + b'\\"' * 24_000),
+        Post(VIEW, b'{"a":"' + b'\\"' * 24_000),
         calls.many_answers(1000),
         view({"extra": "[" * 30_000}),
         view({"extra": {"k" * 40 + str(number): number for number in range(20_000)}}),
@@ -181,7 +182,7 @@ def _hostile() -> tuple[tuple[Call, ...], tuple[Call, ...]]:
     )
 
 
-def test_soak(row: Row) -> None:
+def test_soak(row: PageRow) -> None:
     """30 minutes of honest calls and feedback of two signed clients, beside a signed client that
     sends unending bodies, 17 MB, megabytes of names, 50,000 entries, floods of feedback,
     tokens used twice and calls to a FHIR server that hangs, and beside strangers who hold
@@ -191,14 +192,14 @@ def test_soak(row: Row) -> None:
     acknowledged feedback is lost; no worker dies or grows; nothing unforeseen is logged
     """
     seconds = row.minutes * 60 if row.minutes else row.many(1800, 40)
-    honest, feedback, ended = _same_cards(), Feedback(), threading.Event()
-    attacked = Tally(lambda answered: answered.status not in (500, 502))
+    honest, feedback, ended = _same_cards(), FeedbackTally(), threading.Event()
+    attacked = CallTally(lambda answered: answered.status not in (500, 502))
     with Loopback(lambda _asked: [FOREVER]) as hung, ExitStack() as stack:
         north, south = (Signer(f"https://{name}.example") for name in ("north", "south"))
         hostile = Signer("https://hostile.example", fhir_servers=[hung.url])
         service = stack.enter_context(row.serving(north, south, hostile))
         asking, once = calls.without_prefetch(hung.url), hostile.signed()
-        made_up = Call(VIEW, once.body, {"Authorization": "Bearer a.b.c"})
+        made_up = Post(VIEW, once.body, {"Authorization": "Bearer a.b.c"})
         cheap, dear = _hostile()
         for name, source, tally, pause_s, fresh in (
             ("honest", north.calls(), honest, 0.4, False),

@@ -34,8 +34,8 @@ def rates() -> dict[str, Any]:
     from cds_service.population.evaluating import evaluate_partition
     from cds_service.population.local import Capacity, shuffle
     from cds_service.population.options import RunOptions, plan_of
-    from cds_service.population.reading import Reader
-    from cds_service.population.source import Source, batches_in
+    from cds_service.population.reading import RowReader
+    from cds_service.population.source import Export, batches_in
     from cds_service.population.tables import RESOURCES, database
     from cds_service.settings import Settings
 
@@ -48,8 +48,8 @@ def rates() -> dict[str, Any]:
         figures["resources"] = resources
 
         def read() -> None:
-            for span in Source(source).spans(1 << 40):
-                list(batches_in(source, span, Reader()))
+            for span in Export(source).spans(1 << 40):
+                list(batches_in(source, span, RowReader()))
 
         figures["reading_per_s"] = round(resources / _fastest(read))
 

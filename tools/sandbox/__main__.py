@@ -21,7 +21,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 from urllib.request import urlopen
 
-from tools.sandbox.fhir import BASE, Records, Server
+from tools.sandbox.fhir import BASE, FhirServer, Patients
 
 PAGE_PORT, FHIR_PORT, SERVICE_PORT = 8080, 8090, 8000
 SCREENS = {"patient-view": "patient-view", "order-select": "rx-view", "order-sign": "rx-sign"}
@@ -44,7 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         pages = built(options.checkout)
-        fhir = Server(Records(datetime.now().astimezone().date()), options.fhir_port)
+        fhir = FhirServer(Patients(datetime.now().astimezone().date()), options.fhir_port)
         page = ThreadingHTTPServer(
             ("127.0.0.1", options.page_port), partial(_Quiet, directory=str(pages))
         )
@@ -131,7 +131,7 @@ def address(origin: str, fhir_base: str, service_port: int, patient: str, hook: 
     return f"{origin}/?{urlencode(query)}"
 
 
-def _addresses(origin: str, fhir_base: str, service_port: int, records: Records) -> str:
+def _addresses(origin: str, fhir_base: str, service_port: int, records: Patients) -> str:
     lines = ["", "The sandbox, with this service added. Open one of these:", ""]
     for patient, title, story in records.patients:
         page = address(origin, fhir_base, service_port, patient, "patient-view")

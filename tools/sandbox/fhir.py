@@ -21,7 +21,7 @@ _DAY = re.compile(r"\d{4}-\d\d-\d\d(?=T|$)")
 _TYPE = re.compile(r"[A-Z][A-Za-z]{2,40}")
 
 
-class Records:
+class Patients:
     """The records on file, by type, without drafts. Dates are shifted so that the fixtures' day is
     ``today``: a result from yesterday stays one."""
 
@@ -92,18 +92,18 @@ def _codes(resource: Json) -> Iterator[str]:
         yield str(coding.get("code", ""))
 
 
-class Server(ThreadingHTTPServer):
+class FhirServer(ThreadingHTTPServer):
     """Answers on a port of loopback; 0 takes a free one."""
 
     daemon_threads = True
 
-    def __init__(self, records: Records, port: int) -> None:
+    def __init__(self, records: Patients, port: int) -> None:
         super().__init__(("127.0.0.1", port), _Handler)
         self.records = records
 
 
 class _Handler(BaseHTTPRequestHandler):
-    server: Server
+    server: FhirServer
 
     def do_OPTIONS(self) -> None:  # http.server's name
         self._send(204, None)

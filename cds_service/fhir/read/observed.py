@@ -37,7 +37,7 @@ _NOT_NUMBERS = {
 }
 
 
-class Expected(Struct, frozen=True):
+class ResultContext(Struct, frozen=True):
     """What is known of a result before its value is read; ``age`` is the patient's, in years."""
 
     analyte: Analyte
@@ -49,7 +49,7 @@ class Expected(Struct, frozen=True):
 
 
 def read_value(
-    peek: Peek, undecoded: Callable[[], bytes | Raw], expected: Expected
+    peek: Peek, undecoded: Callable[[], bytes | Raw], expected: ResultContext
 ) -> Result | Problem:
     """The result of a peeked-at Observation, or why it cannot be used. Raises nothing.
 
@@ -71,7 +71,7 @@ def read_value(
     )
 
 
-def _result(peek: Peek, undecoded: Callable[[], bytes | Raw], expected: Expected) -> Result:
+def _result(peek: Peek, undecoded: Callable[[], bytes | Raw], expected: ResultContext) -> Result:
     if not isinstance(peek.dataAbsentReason, Missing) and bytes(peek.dataAbsentReason) != b"null":
         raise Unusable("no-value", "the laboratory gave no value (dataAbsentReason)")
     if isinstance(peek.valueQuantity, Missing) or bytes(peek.valueQuantity) == b"null":

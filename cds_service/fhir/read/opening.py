@@ -16,13 +16,13 @@ from cds_service.core.facts import Problem, Result, Source
 from cds_service.core.series import Candidate
 from cds_service.fhir.intake.entries import Entry, ObservationPage
 from cds_service.fhir.read.codebook import Meaning
-from cds_service.fhir.read.observed import Expected, read_value
+from cds_service.fhir.read.observed import ResultContext, read_value
 from cds_service.fhir.read.remarks import is_critical
 from cds_service.fhir.read.specimens import names_another_specimen
 from cds_service.fhir.read.superseding import meta_of
 from cds_service.fhir.values.elements import UNREADABLE, items, part, readable, text
 from cds_service.fhir.values.moments import Moment, moment_at, read_when, zone_of
-from cds_service.fhir.values.peeks import Key, Meta, Missing, Peek, read_members
+from cds_service.fhir.values.peeks import Identifier, Meta, Missing, Peek, read_members
 
 
 class Row(msgspec.Struct, frozen=True, eq=False, gc=False):
@@ -64,7 +64,7 @@ class Row(msgspec.Struct, frozen=True, eq=False, gc=False):
         return self.meaning.about
 
     @property
-    def identifiers(self) -> tuple[Key, ...]:
+    def identifiers(self) -> tuple[Identifier, ...]:
         # An identifier may be an order's number, or name a kind of test. It identifies a result
         # only together with the time.
         peek = self.peek
@@ -75,10 +75,10 @@ class Row(msgspec.Struct, frozen=True, eq=False, gc=False):
             or ("" if isinstance(period, Missing) else bytes(period).decode(errors="replace"))
         )
         keys = (
-            Key(text(part(identifier, "system")), text(part(identifier, "value")))
+            Identifier(text(part(identifier, "system")), text(part(identifier, "value")))
             for identifier in items(readable(peek.identifier))
         )
-        return tuple(Key(f"{key.system} {time}", key.value) for key in keys if key.value)
+        return tuple(Identifier(f"{key.system} {time}", key.value) for key in keys if key.value)
 
     @property
     def meta(self) -> Meta:
@@ -125,7 +125,9 @@ class Opener:
         )
         source = row.source if other_specimen else self.use(row)
         preliminary = row.peek.status == "preliminary"
-        expected = Expected(analyte, moment, source, preliminary, row.meaning.method, self._age)
+        expected = ResultContext(
+            analyte, moment, source, preliminary, row.meaning.method, self._age
+        )
         value = read_value(row.peek, row.undecoded, expected)
         if not other_specimen:
             return value

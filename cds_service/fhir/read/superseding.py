@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Protocol, TypeVar
 
 from cds_service.fhir.values.elements import part, text
-from cds_service.fhir.values.peeks import Key, Meta
+from cds_service.fhir.values.peeks import Identifier, Meta
 
 _PRELIMINARY, _FINAL, _CORRECTED, _WITHDRAWN = 1, 2, 3, 4
 _RANK = {
@@ -40,7 +40,7 @@ class Version(Protocol):
     @property
     def topic(self) -> str: ...
     @property
-    def identifiers(self) -> Sequence[Key]: ...
+    def identifiers(self) -> Sequence[Identifier]: ...
     @property
     def meta(self) -> Meta: ...
     @property

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 Missing = UnsetType
 
 
-class Key(NamedTuple):
+class Identifier(NamedTuple):
     """An Identifier."""
 
     system: str

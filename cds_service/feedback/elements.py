@@ -23,14 +23,14 @@ _TIMESTAMP = re.compile(
 )
 
 
-MOST_ANSWERS = 1000
+MOST_ELEMENTS = 1000
 MOST_SUGGESTIONS = 100
 _OUTCOMES = ("accepted", "overridden")
 _TIME = "outcomeTimestamp"
 _SUGGESTIONS = "acceptedSuggestions"
 
 
-class Answer(NamedTuple):
+class Feedback(NamedTuple):
     """The feedback on one card.
 
     ``outcome_at`` is UTC text with nine decimals (see tables); ``more_reasons`` is a JSON list
@@ -48,7 +48,7 @@ class Answer(NamedTuple):
     more_reasons: str | None = None
 
 
-def read_answers(body: object) -> list[Answer]:
+def read_feedback(body: object) -> list[Feedback]:
     """The elements of the parsed JSON ``body`` ``{"feedback": [...]}``, in order.
 
     Raises BadRequest naming the first bad place (``feedback[2].outcomeTimestamp``) and how to
@@ -58,15 +58,15 @@ def read_answers(body: object) -> list[Answer]:
     if isinstance(value, dict) and not ("card" in value and "feedback" not in value):
         value, where = required(value, "feedback", "", "feedback"), "feedback"
     if isinstance(value, dict):
-        return [_answer(value, where)]
+        return [_feedback(value, where)]
     items = typed(value, "array", where, "feedback")
     if not where and not items:
         refuse("The value is not of the JSON type object.", where, "feedback")
-    if len(items) > MOST_ANSWERS:
+    if len(items) > MOST_ELEMENTS:
         raise TooLarge(
-            f"The list has more than {MOST_ANSWERS} elements.", "Send it in several calls.", where
+            f"The list has more than {MOST_ELEMENTS} elements.", "Send it in several calls.", where
         )
-    return [_answer(item, f"{where}[{at}]") for at, item in enumerate(items)]
+    return [_feedback(item, f"{where}[{at}]") for at, item in enumerate(items)]
 
 
 def utc_text(moment: datetime) -> str:
@@ -80,7 +80,7 @@ def read_utc_text(kept: str) -> datetime:
     return datetime.fromisoformat(f"{kept[:26]}+00:00")
 
 
-def _answer(element: object, where: str) -> Answer:
+def _feedback(element: object, where: str) -> Feedback:
     item: dict[str, Any] = typed(element, "object", where, "feedback")
     card = identifier(required(item, "card", where, "card"), place(where, "card"), "card")
     outcome = required(item, "outcome", where, "outcome")
@@ -90,7 +90,7 @@ def _answer(element: object, where: str) -> Answer:
     moment = _utc(identifier(required(item, _TIME, where, _TIME), at, _TIME), at)
     override = read_override(item, where)
     first, *others = override.reasons or (None,)
-    return Answer(
+    return Feedback(
         card=canonical(card),
         outcome=outcome,
         outcome_at=moment,
