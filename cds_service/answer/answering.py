@@ -83,8 +83,10 @@ class AnsweredCall(Confidential, frozen=True, dict=True):
         if unchecked:
             return f"No cards, but {_rules(unchecked)} could not be checked."
         if self.dropped:
-            return f"No cards, but {_rules(len(self.dropped))} fired and are not shown."
-        return f"No cards. {_rules(len(self.outcomes)).capitalize()} were checked."
+            fired = len(self.dropped)
+            return f"No cards, but {_rules(fired)} fired and {_be(fired, 'is')} not shown."
+        asked = len(self.outcomes)
+        return f"No cards. {_rules(asked)} {_be(asked, 'was')} checked."
 
     @cached_property
     def refused(self) -> Mapping[str, str]:
@@ -161,6 +163,10 @@ class Answering:
 
 def _rules(count: int) -> str:
     return f"{count} rule{'s' * (count != 1)}"
+
+
+def _be(count: int, singular: Literal["is", "was"]) -> str:
+    return singular if count == 1 else {"is": "are", "was": "were"}[singular]
 
 
 _WORDS: Mapping[type[Answer], str] = {

@@ -149,6 +149,11 @@ def _installed() -> Mapping[str, Topic]:
     return {key: package.topic for key, package in installed_topics().items()}
 
 
+def installed_keys() -> frozenset[str]:
+    """The keys of all installed topics, also of those that cannot be loaded."""
+    return frozenset(entry_point.name for entry_point in entry_points(group=GROUP))
+
+
 @cache
 def installed_topics() -> Mapping[str, InstalledTopic]:
     """Every installed topic by key, checked or not.

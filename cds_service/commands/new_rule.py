@@ -107,6 +107,9 @@ def run(
             f"The rule fires {side} the existing limit {limit.key}, {limit}. "
             f"For another limit, give --{side} NUMBER."
         )
+    if side_in_name(name) not in (None, side):
+        named = side_in_name(name)
+        yield f"Its name says {named}, but it fires {side} its limit, as was asked for."
     home = Path.cwd()
     for path in write(topic, package, root, spec, today):
         yield f"wrote {path.relative_to(home) if path.is_relative_to(home) else path}"
@@ -156,7 +159,8 @@ def _side(topic: Topic, name: str, analyte: str) -> str:
 
 
 def _keys(orders: str) -> tuple[str, ...]:
-    return tuple(order.strip() for order in orders.split(",") if order.strip() not in ("", "none"))
+    names = (order.strip() for order in orders.split(","))
+    return tuple(dict.fromkeys(name for name in names if name not in ("", "none")))
 
 
 def _ask(

@@ -43,10 +43,10 @@ def analytes_of(topic: Topic) -> tuple[str, ...]:
 
 
 def orders_of(topic: Topic, hook: Hook) -> tuple[str, ...]:
-    """The orders that a rule may offer, or, for a hook with drafts, may judge."""
+    """The orders that a first draft may offer (no drugs), or, for a hook with drafts, may judge."""
     knowledge = topic.knowledge
     if not hook.drafts:
-        return tuple(knowledge.orderables)
+        return tuple(key for key, order in knowledge.orderables.items() if not order.medication)
     drafts = (
         knowledge.vocabularies.medications.all_concepts | knowledge.vocabularies.orders.all_concepts
     )
@@ -111,6 +111,13 @@ def check_orders(topic: Topic, hook: Hook, orders: Sequence[str]) -> None:
     """Raise BadRequest where a rule for ``hook`` cannot offer, or judge, these orders."""
     allowed = orders_of(topic, hook)
     for order in orders:
+        if not hook.drafts and order in topic.knowledge.orderables and order not in allowed:
+            raise BadRequest(
+                f"{order} is a drug, and a first draft offers tests and referrals only.",
+                f"Use one of {', '.join(allowed) or '(there are none)'}, and offer the drug in the "
+                "finished rule: by DraftMedication, with what forbids it among the needs.",
+                "--orders",
+            )
         what = "code list of drafts" if hook.drafts else "order"
         _one_of(order, allowed, "--orders", f"{topic.key} has no {what} {order}.")
     if hook.drafts and not orders:

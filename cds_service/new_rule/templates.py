@@ -67,6 +67,7 @@ def words_for(topic: Topic, spec: RuleSpec, today: date) -> tuple[dict[str, str]
         "limit": key,
         "reference": reference,
         "orders": _tuple(spec.orders),
+        "covered": _covered(topic, spec.orders),
         "side": "below" if spec.below else "above",
         "adjective": "low" if spec.below else "high",
         "compare": "below" if spec.below else "above",
@@ -122,6 +123,15 @@ def _reference(topic: Topic) -> str:
         f'{topic.key} has no reference whose kind is "judgement" or "general knowledge".',
         "Add one to knowledge/references.toml: [judgement], with label, citation and kind.",
     )
+
+
+def _covered(topic: Topic, orders: Sequence[str]) -> str:
+    """What the offered orders cover, as arguments of ``orders``: mostly it has their names."""
+    orderables = topic.knowledge.orderables
+    covered = {name for key in orders if key in orderables for name in orderables[key].covers}
+    if covered <= set(orders):
+        return "*OFFERED"
+    return ", ".join(f'"{name}"' for name in sorted(covered))
 
 
 def _tuple(names: Sequence[str]) -> str:

@@ -6,9 +6,12 @@ import re
 from collections.abc import Mapping
 from datetime import date
 from importlib import resources
+from importlib.util import find_spec
+from keyword import iskeyword
 from pathlib import Path
 from string import Template
 
+from cds_service.catalogue.topics import installed_keys
 from cds_service.engine.hook import HOOKS
 from cds_service.errors import BadRequest
 
@@ -27,7 +30,8 @@ _FILES = {
 def write_topic(key: str, root: Path, today: date) -> list[Path]:
     """Write the files of the topic ``key`` into a new folder of that name under ``root``.
 
-    Returns the files. Raises BadRequest for an invalid key and for a folder that already exists.
+    Returns the files. Raises BadRequest for a key that is invalid or already means something else,
+    and for a folder that already exists.
     """
     if not _KEY.fullmatch(key):
         raise BadRequest(
@@ -40,9 +44,20 @@ def write_topic(key: str, root: Path, today: date) -> list[Path]:
         raise BadRequest(
             f"{folder} already exists.", "Choose another key, or another folder.", "KEY"
         )
+    package = key.replace("-", "_")
+    if key in installed_keys():
+        raise BadRequest(
+            f"a topic {key} is already installed.", "Choose another key, or uninstall it.", "KEY"
+        )
+    if iskeyword(package) or find_spec(package) is not None:
+        raise BadRequest(
+            f"{package} is a word or a package of Python, or a package that is installed.",
+            f"Choose another key, like {key}-topic.",
+            "KEY",
+        )
     words = {
         "key": key,
-        "package": key.replace("-", "_"),
+        "package": package,
         "words": key.replace("-", " "),
         "title": key.replace("-", " ").capitalize(),
         "today": today.isoformat(),

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
+from datetime import date
 from importlib import import_module
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from cds_service.new_rule import request
 from cds_service.new_rule.direction import side_in_name
 from cds_service.new_rule.registering import registered
 from cds_service.new_rule.spec import RuleSpec, check_name
+from cds_service.new_rule.templates import words_for
 from hooks import TOPIC
 from tests.cli.conftest import ROOT, Command
 from tests.testing.thorough import thorough
@@ -169,6 +171,7 @@ def test_every_word_of_the_templates_is_taken() -> None:
         (("--hook", "nurse-view"), "no hook is called nurse-view. Use one of patient-view, "),
         ((*SODIUM[:2], "--analyte", "zinc", "--orders", "none"), "has no analyte zinc"),
         ((*SODIUM[:4], "--orders", "sodium,zinc"), "has no order zinc. Use one of magnesium, "),
+        ((*SODIUM[:4], "--orders", "magnesium_oxide"), "magnesium_oxide is a drug, and a first"),
         (("--hook", "order-sign", *SODIUM[2:4], "--orders", "zinc"), "list of drafts zinc"),
         (("--hook", "order-sign", *SODIUM[2:4], "--orders", "none"), "none are named"),
         ((*SODIUM, "--above", "high"), "has no limit sodium.high, and no number was given"),
@@ -520,6 +523,59 @@ def test_a_topic_is_written_once_and_only_by_a_valid_key(cds: Command, tmp_path:
     again = cds("new-topic", "gout-flares")
     assert again.status == 1
     assert "exists" in again.err
+
+
+@pytest.mark.parametrize(
+    ("key", "message"),
+    [
+        ("class", "class is a word or a package of Python"),
+        ("json", "Choose another key, like json-topic."),
+        ("cds-service", "cds_service is a word or a package of Python, or a package that is"),
+        ("hooks", "hooks is a word"),
+        ("leg-cramps", "a topic leg-cramps is already installed"),
+    ],
+)
+def test_a_topic_whose_package_could_not_be_loaded_is_not_written(
+    cds: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str, message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = cds("new-topic", key)
+    assert result.status == 1
+    assert message in result.err
+    assert not (tmp_path / key).exists()
+
+
+@pytest.mark.parametrize(
+    ("orders", "needed"),
+    [
+        (("sodium",), "*OFFERED"),
+        (("cbc",), '"hemoglobin", "platelets"'),
+        (("creatinine", "abi"), '"abi", "creatinine", "egfr"'),
+        ((), "*OFFERED"),
+    ],
+)
+def test_a_rule_needs_the_orders_that_make_its_offers_superfluous(
+    orders: tuple[str, ...], needed: str
+) -> None:
+    spec = RuleSpec("very-low", "patient-view", "sodium", orders, "130")
+    words, _ = words_for(TOPIC, spec, date(2026, 11, 28))
+    assert words["covered"] == needed
+
+
+@thorough
+def test_a_rule_that_offers_a_panel_passes_unchanged(cds: Command, checkout: Path) -> None:
+    words = (*SODIUM[:2], "--analyte", "hemoglobin", "--orders", "cbc,cbc", "--below", "9")
+    assert cds("new-rule", "very-low", *words).status == 0
+    assert 'OFFERED = ("cbc",)' in (checkout / NEW[0]).read_text(encoding="utf-8")
+    tested = python(checkout, "pytest", "-q", "-p", "no:cacheprovider", NEW[1])
+    assert tested.returncode == 0, tested.stdout
+
+
+def test_a_name_that_says_the_other_side_is_pointed_out(cds: Command, checkout: Path) -> None:
+    result = cds("new-rule", "hypothyroidism", *SODIUM, "--above", "150")
+    assert result.status == 0
+    assert "Its name says below, but it fires above its limit, as was asked for." in result.out
+    assert "Its name says" not in cds("new-rule", "very-low", *SODIUM).out
 
 
 def test_the_context_of_another_hook_is_taken_from_the_example_in_its_schema(

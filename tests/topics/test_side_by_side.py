@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from cds_service.answer.checking import flaws
@@ -24,11 +25,12 @@ from tests.testing import fhir
 
 HERE = Path(__file__).parent / "hyponatraemia"
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+DAY = "2026-11-20T08:00:00Z"
 RECORD = json.dumps(
     fhir.collection(
         fhir.patient("p"),
-        fhir.lab("2951-2", 119, "mmol/L", "2026-11-20T08:00:00Z", of="p", id="na"),
-        fhir.lab("2823-3", 2.3, "mmol/L", "2026-11-20T08:00:00Z", of="p", id="k"),
+        fhir.lab("2951-2", 119, "mmol/L", DAY, of="p", id="na"),
+        fhir.lab("2823-3", 2.3, "mmol/L", DAY, of="p", id="k"),
     )
 ).encode()
 SODIUM, CRAMPS = "hyponatraemia-patient-view", "leg-cramps-patient-view"
@@ -154,3 +156,34 @@ def test_a_card_never_names_the_source_of_another_topic(made: Make, second: Topi
 def test_every_card_of_leg_cramps_has_the_url_of_a_source(made: Make) -> None:
     assert all(card["source"]["url"] for card in cards(made(), CRAMPS))
     assert any(reference.url for reference in TOPIC.knowledge.references.values())
+
+
+# --- a topic with one rule -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "settings", "says"),
+    [
+        (140, {}, "No cards. 1 rule was checked."),
+        (119, {"rules_silent": ("*",)}, "No cards: in silent mode, 1 rule would show one."),
+        (None, {}, "No cards, but 1 rule could not be checked."),
+    ],
+)
+def test_one_rule_is_not_spoken_of_as_many(
+    made: Make, value: float | None, settings: dict[str, Any], says: str
+) -> None:
+    results = [] if value is None else [fhir.lab("2951-2", value, "mmol/L", DAY, of="p")]
+    record = json.dumps(fhir.collection(fhir.patient("p"), *results)).encode()
+    assert ask(made(**settings), record, NOW, service_id=SODIUM).silence == says
+
+
+def test_a_rule_whose_card_is_withheld_is_not_spoken_of_as_many(
+    made: Make,
+) -> None:
+    answered = ask(made(), RECORD, NOW, service_id=SODIUM)
+    for dropped, says in (
+        ({"a": "why"}, "1 rule fired and is not shown."),
+        ({"a": "why", "b": "why"}, "2 rules fired and are not shown."),
+    ):
+        without = msgspec.structs.replace(answered, cards=(), dropped=dropped)
+        assert without.silence == f"No cards, but {says}"
