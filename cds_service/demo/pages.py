@@ -29,6 +29,7 @@ from cds_service.catalogue.topics import (
     services_of,
 )
 from cds_service.core.identity import DEMO, DEMO_SITE
+from cds_service.core.text import shortened
 from cds_service.demo import presenting
 from cds_service.demo.chart import MOST_SHOWN, chart
 from cds_service.demo.fixtures import fixture_patients, offered_orders
@@ -37,7 +38,7 @@ from cds_service.engine.hook import HOOKS
 from cds_service.engine.overrides import OVERRIDES
 from cds_service.engine.rule import CannotTell
 from cds_service.engine.topic import Service
-from cds_service.errors import NotFound
+from cds_service.errors import BadRequest, NotFound
 from cds_service.feedback.card_ids import RuleVersion
 from cds_service.feedback.chart import COLOURS, trend_svg
 from cds_service.feedback.report import interval, report
@@ -76,6 +77,9 @@ def blueprint(parts: Parts, variant: Variant) -> Blueprint:
     patients, orders = fixture_patients(folders), offered_orders(folders.values())
     title = names_of(parts.topics)
 
+    services_by_topic = {
+        topic.key: frozenset(service.id for service in topic.services) for topic in parts.topics
+    }
     hooks_served = {service.hook for service in parts.answering.services.values()}
     options = options_of(parts.topics)
     own = option_values(parts.settings, parts.topics)
@@ -94,16 +98,20 @@ def blueprint(parts: Parts, variant: Variant) -> Blueprint:
         return replace(parts, settings=settings, answering=answering)
 
     def services_for(demo_request: DemoRequest) -> list[Service]:
-        """The services, those of the chosen topic, or of the patient's, first."""
+        """The services, those of the chosen topic, or of the patient's, first.
+
+        Raises BadRequest for a topic that is not served.
+        """
         topic = demo_request.topic
+        if topic and topic not in services_by_topic:
+            raise BadRequest(
+                f"The topic {shortened(topic, 40)} is not served.",
+                f"Choose one of {', '.join(services_by_topic)}.",
+                "topic",
+            )
         if not topic and demo_request.patient in patients:
             topic = patients[demo_request.patient].topic
-        first = {
-            service.id
-            for served in parts.topics
-            if served.key == topic
-            for service in served.services
-        }
+        first = services_by_topic.get(topic, frozenset())
         return sorted(
             parts.answering.services.values(), key=lambda service: service.id not in first
         )
@@ -192,18 +200,25 @@ def blueprint(parts: Parts, variant: Variant) -> Blueprint:
             chosen.answering.keys,
             chosen.now(),
         )
+        topic, service = demo_request.topic, question.service
+        if topic and service.id not in services_by_topic[topic]:
+            raise BadRequest(
+                f"The topic {topic} has no service for {service.hook.name}.",
+                "Choose another topic or another hook.",
+                "hook",
+            )
         answered = ask(
             chosen,
             to_json(question.request),
             question.as_of,
             origin=DEMO,
-            service_id=question.service.id,
+            service_id=service.id,
         )
         _count(chosen, answered)
-        rules = chosen.answering.rules(question.service.id)
+        rules = chosen.answering.rules(service.id)
         bodies = [card.body for card in answered.cards]
         return {
-            "service": question.service.id,
+            "service": service.id,
             "hook": question.request["hook"],
             "asOf": question.as_of.date().isoformat(),
             "drafts": question.drafts,
@@ -231,7 +246,7 @@ def blueprint(parts: Parts, variant: Variant) -> Blueprint:
             "request": question.request,
             "response": {"cards": bodies},
             "trace": as_json(answered),
-            "curl": _curl(question.service),
+            "curl": _curl(service),
         }
 
     return pages

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -13,6 +13,7 @@ import msgspec
 from cds_service.api.asking import content_of, services_of
 from cds_service.calls.strict_json import checked_text, parse
 from cds_service.core.facts import Kind
+from cds_service.core.text import shortened
 from cds_service.demo.fixtures import FixturePatient
 from cds_service.engine.hook import HOOKS, ORDER_SELECT
 from cds_service.engine.topic import Option, Service
@@ -107,6 +108,7 @@ def question_of(
     now: datetime,
 ) -> Question:
     """The hook request for ``demo_request``. Raises BadRequest naming the place and what to do."""
+    _check(demo_request, {key.name for of_service in keys.values() for key in of_service})
     content, as_of = _content(demo_request, patients, now)
     bundle = content.get("resourceType") == "Bundle"
     own_drafts, selected = _drafts_in(content, bundle)
@@ -117,7 +119,7 @@ def question_of(
         request["hookInstance"] = str(uuid.uuid4())
     else:
         request = {**content, "hook": service.hook.name}
-    if demo_request.as_of:
+    if demo_request.as_of is not None:
         as_of = _moment(demo_request.as_of)
     context = request.get("context")
     drafts = own_drafts if demo_request.drafts is None else demo_request.drafts
@@ -141,6 +143,25 @@ def question_of(
         drafts=drafts,
         selections=selections,
     )
+
+
+def _check(demo_request: DemoRequest, prefetch_keys: Collection[str]) -> None:
+    """Raise BadRequest for what would have no effect. A key of another service may stay chosen."""
+    if demo_request.patient is not None and demo_request.pasted is not None:
+        raise BadRequest(
+            "There is a patient and a pasted record.", "Send one of the two.", "pasted"
+        )
+    if demo_request.selections and demo_request.drafts is None:
+        raise BadRequest(
+            "Selections are given without drafts.", "Send the drafts, too.", "selections"
+        )
+    for name in demo_request.states:
+        if name not in prefetch_keys:
+            raise BadRequest(
+                f"{shortened(name, 40)} is not a prefetch key of a service.",
+                f"The keys are {', '.join(sorted(prefetch_keys))}.",
+                "states",
+            )
 
 
 def _content(

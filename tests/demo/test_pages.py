@@ -279,6 +279,27 @@ def test_an_unreadable_body_or_day_is_named(demo: Demo) -> None:
     assert refused.get_json()["issue"][0]["expression"] == ["as of"]
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "named"),
+    [
+        ("topic", "gout", "The topic gout is not served. Choose one of leg-cramps."),
+        ("topic", "x" * 90, "x" * 39 + "…"),
+        ("states", {"labs": "null"}, "labs is not a prefetch key"),
+        ("selections", ["MedicationRequest/q1"], "without drafts"),
+        ("pasted", "{}", "a patient and a pasted record"),
+        ("as of", "", "not a date"),
+    ],
+)
+def test_what_would_have_no_effect_is_refused(
+    demo: Demo, field: str, value: object, named: str
+) -> None:
+    sent = {"patient": "low-magnesium", "asOf" if field == "as of" else field: value}
+    refused = demo().post("/demo/answer", json=sent)
+    assert refused.status_code == 400
+    assert refused.get_json()["issue"][0]["expression"] == [field]
+    assert named in error_of(refused)
+
+
 def test_the_chart_names_the_patient_and_the_missing_data(demo: Demo) -> None:
     record = bundle(fhir.lab("2823-3", 5.9, when="2026-11-20", status="preliminary"))
     record["entry"][0]["resource"]["deceasedBoolean"] = True

@@ -154,8 +154,11 @@ def test_its_rule_has_a_page_and_its_patient_is_on_the_demo_page(installed: Path
         "'hook': 'patient-view'}); "
         "cramps = app.post('/demo/answer', json={'patient': 'low-magnesium'}); "
         "chosen = app.post('/demo/answer', json={'patient': 'low-magnesium', "
-        "'topic': 'hyponatraemia'}); "
-        "print(json.dumps([app.get('/rules/severe-hyponatraemia').text, app.get('/').text, "
+        "'topic': 'hyponatraemia', 'states': {'allergies': 'null'}}); "
+        "refused = app.post('/demo/answer', json={'patient': 'low-magnesium', "
+        "'topic': 'hyponatraemia', 'hook': 'order-select'}); "
+        "print(json.dumps([refused.text, app.get('/rules/severe-hyponatraemia').text, "
+        "app.get('/').text, "
         "app.get('/rules/nothing').status_code, *([one.json['service'], "
         "[card['source']['topic']['code'] for card in one.json['response']['cards']]] "
         "for one in (answer, cramps, chosen))]))"
@@ -163,7 +166,8 @@ def test_its_rule_has_a_page_and_its_patient_is_on_the_demo_page(installed: Path
     environ = {**os.environ, "PYTHONPATH": str(installed)}
     process = programs.run_program("-c", script, folder=installed, environ=environ)
     assert process.returncode == 0, process.stderr
-    page, demo, unknown, *answers = json.loads(process.stdout)
+    refused, page, demo, unknown, *answers = json.loads(process.stdout)
+    assert "The topic hyponatraemia has no service for order-select." in refused
     for text in ("Severe hyponatraemia", "A sodium below the limit", "125 mmol/L", "serum_sodium"):
         assert text in page
     assert "A judgement of the test topic." in page
@@ -172,7 +176,7 @@ def test_its_rule_has_a_page_and_its_patient_is_on_the_demo_page(installed: Path
     assert answers == [
         ["hyponatraemia-patient-view", ["severe-hyponatraemia"]],
         ["leg-cramps-patient-view", ["low-magnesium"]],
-        ["hyponatraemia-patient-view", []],  # another topic was chosen
+        ["hyponatraemia-patient-view", []],  # another topic was chosen, which asks for no allergies
     ]
     assert '<option value="leg-cramps">Leg cramps</option>' in demo
     assert unknown == 404
