@@ -23,7 +23,7 @@ _REFUSED = (200, 429, 503)
 def test_bodies_without_end(row: PageRow) -> None:
     """a text of escaped quotes that never ends, 48 kB and 192 kB, as call and as feedback
 
-    400 within 0.3 s each; others are served
+    each gets 400 within 0.3 s; others are served
     """
     with row.serving(), row.load("others", _GOOD, 1, pause_s=0.05):
         for path, kind in ((VIEW, "calls"), (FEEDBACK, "feedback")):
@@ -36,8 +36,8 @@ def test_bodies_without_end(row: PageRow) -> None:
 def test_strangers(row: PageRow) -> None:
     """1,100 connections without a token that send a head and one byte, beside signed calls
 
-    signed calls are answered, /healthz within 100 ms; the strangers get 401 without their body
-    being read
+    signed calls are answered, and /healthz within 100 ms; the strangers get 401, and their bodies
+    are not read
     """
     count, seconds = row.many(1100, 260), row.many(20, 5)
     signer = Signer("https://north.example")
@@ -55,10 +55,10 @@ def test_strangers(row: PageRow) -> None:
 
 
 def test_distinct_texts(row: PageRow) -> None:
-    """30 valid calls of 14 MB, each of 700 long codes that are new every time, and as many of 2,000
-    short names
+    """30 valid calls of 14 MB, each of 700 long codes that are new every time, and as many of
+    2,000 short names
 
-    each answered 200; the workers' memory grows by less than 60 MB
+    each is answered with 200; the memory of the workers grows by less than 60 MB
     """
     tally = row.tallies["calls"] = CallTally()
     with row.serving(workers=1) as service:
@@ -79,8 +79,8 @@ def test_hung_fhir_server(row: PageRow) -> None:
     """eight connections of a tenant whose FHIR server takes the query and never answers, beside a
     tenant whose server works, both without prefetch
 
-    the other tenant gets its cards as before; the breaker spares the first one the wait, and
-    its server is used again within 3 s of its return
+    the other tenant gets its cards as before; the circuit breaker spares the first one the wait,
+    and its server is used again within 3 s of its return
     """
     hangs, answer = True, calls.fhir_server_with({"patient": fhir.patient()})
     with (
@@ -124,7 +124,7 @@ def test_six_large_bodies(row: PageRow) -> None:
 def test_full_temporary_folder(row: PageRow, monkeypatch: pytest.MonkeyPatch) -> None:
     """the temporary folder is full, and a worker is killed so that another starts in it
 
-    every call is answered; no worker dies of it
+    every call is answered; no worker dies because of it
     """
     with small_disk(row.folder / "tmp", 8) as (small, fill):
         monkeypatch.setenv("TMPDIR", str(small))
@@ -142,8 +142,8 @@ def test_full_temporary_folder(row: PageRow, monkeypatch: pytest.MonkeyPatch) ->
 def test_names_and_spaces(row: PageRow) -> None:
     """names of products: 71 kB with runs of spaces, 221 kB of "mg", and 2 MB of 1,000 texts
 
-    each within 1.5 s of processor time; past the budget of a call a card says that a list was not
-    read in full
+    each takes less than 1.5 s of processor time; beyond the budget of a call, a card says that a
+    list was not read in full
     """
     # How many names, and what follows the number that each begins with.
     forms = {
@@ -168,7 +168,7 @@ def test_names_and_spaces(row: PageRow) -> None:
 def test_bytes_in_flight(row: PageRow) -> None:
     """36 bodies of 31 MB at once, then calls whose FHIR server answers with pages of 20 MB
 
-    the service's memory stays below 1 GB and comes back; calls over a limit get 429 or 503
+    the memory of the service stays below 1 GB and falls again; calls over a limit get 429 or 503
     """
     large, seconds = (calls.padded(31_000_000),), row.many(12, 5)
     page = reply(fhir.searchset(*({"resourceType": "Observation", "id": f"o{n}", "note": "n" * 900}

@@ -19,11 +19,11 @@ from tools.faults.load import CallTally, Sender, flaw, send_all
 
 
 def test_mutants(row: PageRow) -> None:
-    """20,000 mutated calls over 8 connections, 2 workers: flipped bytes, cuts, nodes dropped,
-    replaced, doubled, deepened, types swapped, odd Unicode, huge numbers, keys twice, wrong
-    headers and paths
+    """20,000 mutated calls over 8 connections to 2 workers: bytes flipped or cut off; nodes
+    dropped, replaced, doubled or nested deeper; types swapped; odd Unicode; huge numbers; repeated
+    keys; wrong headers and paths
 
-    no 5xx, no lost connection, every answer JSON, every error an OperationOutcome
+    no 5xx and no lost connection; every answer is JSON, and every error an OperationOutcome
     """
     count = row.many(20_000, 2_000)
     tally = row.tallies["mutants"] = CallTally(lambda answered: not flaw(answered))
@@ -33,11 +33,11 @@ def test_mutants(row: PageRow) -> None:
 
 
 def test_bodies(row: PageRow) -> None:
-    """nesting to 5 million levels, 1e400 and a million digits, keys twice and 100,000 times, 10
-    and 40 MB, chunked uploads, Bundles of 50,000 and 100,000 entries
+    """nesting of up to 5 million levels, 1e400 and a million digits, a key given twice and
+    100,000 times, 10 and 40 MB, chunked uploads, Bundles of 50,000 and 100,000 entries
 
-    each the right status (400 too deep, 413 too large, 200 within the limits) as JSON; others are
-    served meanwhile
+    each is answered in JSON with the right status (400 if too deep, 413 if too large, 200 within
+    the limits); others are served meanwhile
     """
     with row.serving(), row.load("others", calls.good_calls()[:20], 1, pause_s=0.01):
         for call, right in calls.edges():
@@ -119,7 +119,8 @@ def test_token_clocks(row: PageRow) -> None:
     """tokens whose iat, exp and nbf are off by seconds, years or 10^400 s, or are not numbers; one
     token from sixteen connections at once, and after a restart
 
-    accepted within 60 s of leeway, else 401; never a 5xx; a token is accepted once
+    a token is accepted within 60 s of leeway, and otherwise gets 401, never a 5xx; it is accepted
+    once
     """
     signer, rounds = calls.Signer("https://ehr.example"), row.many(20, 3)
     statuses: Counter[int] = Counter()

@@ -104,9 +104,9 @@ def _outage(
 def test_signed_calls_and_a_locked_database(row: PageRow) -> None:
     """another process holds SQLite's write lock, under signed calls and feedback
 
-    every call gets its cards, none is delayed by more than a second; a token is accepted once, by
-    one of the workers; feedback is refused with 503 and accepted again afterwards; no acknowledged
-    answer is lost; /metrics shows the breaker
+    every call gets its cards, and none is delayed by more than a second; a token is accepted once,
+    by one of the workers; feedback is refused with 503 and accepted again afterwards; no
+    acknowledged answer is lost; /metrics shows the breaker
     """
     signer = Signer("https://north.example")
     how = {"isolation_level": None, "check_same_thread": False}
@@ -122,9 +122,9 @@ def test_signed_calls_and_a_locked_database(row: PageRow) -> None:
 def test_signed_calls_and_a_stopped_database(row: PageRow, cluster: Cluster) -> None:
     """every process of PostgreSQL is stopped (SIGSTOP), under signed calls and feedback
 
-    every call gets its cards, none is delayed by more than a second; a token is accepted once, by
-    one of the workers; feedback is refused with 503 and accepted again afterwards; no acknowledged
-    answer is lost; /metrics shows the breaker
+    every call gets its cards, and none is delayed by more than a second; a token is accepted once,
+    by one of the workers; feedback is refused with 503 and accepted again afterwards; no
+    acknowledged answer is lost; /metrics shows the breaker
     """
     lines = psutil.net_connections("tcp")
     (server,) = {line.pid for line in lines if line.pid and line.status == psutil.CONN_LISTEN
@@ -141,10 +141,10 @@ def test_signed_calls_and_a_stopped_database(row: PageRow, cluster: Cluster) -> 
 
 
 def test_sqlite_gone(row: PageRow) -> None:
-    """the folder of the SQLite file disappears, all workers are killed, the folder returns
+    """the folder of the SQLite file disappears, all workers are killed, and the folder returns
 
     every call gets its cards; feedback is refused with 503 and accepted again afterwards; no
-    acknowledged answer is lost; /readyz says degraded meanwhile
+    acknowledged answer is lost; /readyz reports degraded meanwhile
     """
     home, gone = row.folder / "home", row.folder / "gone"
     home.mkdir()
@@ -166,7 +166,7 @@ def test_postgres(row: PageRow, cluster: Cluster) -> None:
     """PostgreSQL is stopped without warning and started again, three times, under load
 
     every call gets its cards; feedback is refused with 503 and accepted again afterwards; no
-    acknowledged answer is lost; /readyz says degraded meanwhile
+    acknowledged answer is lost; /readyz reports degraded meanwhile
     """
     stop, rounds = (lambda: cluster.stop("immediate")), row.many(3, 1)
     with row.serving(DATABASE_URL=cluster.url):
@@ -191,8 +191,9 @@ def test_disk_full(row: PageRow) -> None:
 def test_fhir_server(row: PageRow) -> None:
     """calls without prefetch while the FHIR server dies, returns, takes 10 s, and dies again
 
-    every call is answered within the deadline of 3 s and 2 s of slack: cards, or 412 that nothing
-    could be obtained; cards again within 3 s of the return; others are served
+    every call is answered within the deadline of 3 s and 2 s of slack: with cards, or with a 412
+    that says that nothing could be obtained; cards come again within 3 s of the return; others are
+    served
     """
     request, delay_s = json.loads(good_calls(VIEW)[0].body), 0.0
     answer = calls.fhir_server_with(request["prefetch"])
@@ -231,8 +232,8 @@ def test_fhir_server(row: PageRow) -> None:
 def test_key_server(row: PageRow) -> None:
     """signed calls while the client's key server (jku) dies, a worker is killed, and it returns
 
-    known keys are still accepted; a new worker refuses (401) what it cannot verify; all accepted
-    after the return; clients with listed keys notice nothing but the kill
+    known keys are still accepted; a new worker refuses (401) what it cannot verify; everything is
+    accepted after the return; clients with listed keys notice nothing but the kill
     """
     lost: list[str] = []  # over the connection to the worker that is killed
 

@@ -29,8 +29,8 @@ _STRANGERS = 60
 def test_workers_killed(row: PageRow) -> None:
     """kill -9 of a random worker, fifteen times, under calls and feedback
 
-    each is replaced; only calls connected to the killed worker fail; no acknowledged answer is
-    lost; exit status 0 in the end
+    each is replaced; only calls on connections to the killed worker fail; no acknowledged answer
+    is lost; the exit status is 0
     """
     draw, kills, recoveries = random.Random(row.seed), [-math.inf], []
 
@@ -66,7 +66,7 @@ def test_workers_killed(row: PageRow) -> None:
 def test_memory(row: PageRow) -> None:
     """100,000 calls of all scenarios
 
-    every answer 200; after the first fifth no worker grows by 10 MB
+    every answer is 200; after the first fifth no worker grows by 10 MB or more
     """
     steps, each = 20, row.many(5_000, 500)
     samples, source = [], itertools.cycle(good_calls())
@@ -87,7 +87,8 @@ def test_memory(row: PageRow) -> None:
 def test_stop(row: PageRow) -> None:
     """SIGTERM under load, with calls of 20,000 entries under way, ten times
 
-    whatever was sent before the signal is answered; exit status 0; no acknowledged answer is lost
+    whatever was sent before the signal is answered; the exit status is 0; no acknowledged answer
+    is lost
     """
     stopped_at, seconds = math.inf, []
 
@@ -119,10 +120,10 @@ def test_stop(row: PageRow) -> None:
 
 
 def test_rolling_restart(row: PageRow) -> None:
-    """two instances on one SQLite file; calls go to each in turn, over a connection each, and are
-    never tried twice; each instance is taken out, stopped by SIGTERM and replaced, five times
+    """two instances on one SQLite file; calls go to each in turn, over one connection to each, and
+    are never retried; each instance is taken out, stopped by SIGTERM and replaced, five times
 
-    no failed call; exit status 0
+    no call fails; the exit status is 0
     """
     feedback, statuses = FeedbackTally(), []
     with ExitStack() as stack:
@@ -184,12 +185,13 @@ def _hostile() -> tuple[tuple[Post, ...], tuple[Post, ...]]:
 
 def test_soak(row: PageRow) -> None:
     """30 minutes of honest calls and feedback of two signed clients, beside a signed client that
-    sends unending bodies, 17 MB, megabytes of names, 50,000 entries, floods of feedback,
-    tokens used twice and calls to a FHIR server that hangs, and beside strangers who hold
-    connections, send made-up tokens, and break off
+    sends unending bodies, 17 MB, megabytes of names, 50,000 entries, floods of feedback, tokens
+    used twice and calls to a FHIR server that hangs, and beside strangers who hold connections,
+    send made-up tokens, and break off
 
-    every honest call is answered 200 with its cards, p99 below 250 ms, /healthz within 100 ms; no
-    acknowledged feedback is lost; no worker dies or grows; nothing unforeseen is logged
+    every honest call is answered with 200 and its cards, with a p99 below 250 ms, and /healthz
+    within 100 ms; no acknowledged feedback is lost; no worker dies or grows; nothing unforeseen is
+    logged
     """
     seconds = row.minutes * 60 if row.minutes else row.many(1800, 40)
     honest, feedback, ended = _same_cards(), FeedbackTally(), threading.Event()
