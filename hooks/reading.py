@@ -1,4 +1,4 @@
-"""Whether the problem list and the medication list could be read, and how a card says if not."""
+"""Whether the problem list and the medication list could be read, and what a card says if not."""
 
 from __future__ import annotations
 

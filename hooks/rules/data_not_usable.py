@@ -7,8 +7,8 @@ When (chart opened): the newest potassium, magnesium, sodium, creatinine, eGFR o
 the last 30 days could not be used (a result dated in the future counts; an undated one counts if
 none of these days is usable, or if its value or flag is critical), or is given with a comparator
 that leaves a rule open; or conditions, medications or laboratory results did not arrive complete
-or could not be read; or a rule that does not need cramps sees its trigger and cannot tell; or
-cramps are documented and anything relevant could not be used or fetched.
+or could not be read; or a rule that applies without documented cramps is triggered and cannot
+tell; or cramps are documented and anything relevant could not be used or fetched.
 When (order selected): a rule that judges the class of a selected order cannot use what it needs,
 or the selected order could not be read.
 A record of another patient is always reported, and so is a rule that failed through a fault of

@@ -9,9 +9,10 @@ potassium or magnesium is low, or sodium is below 130 mmol/L (a thiazide) or 125
 info if potassium or magnesium has not been checked for 30 days. For a potassium-sparing diuretic
 a low potassium does not count, because it may correct it; an unchecked one does.
 Then: correct first; the tests that are missing; in cirrhosis with incapacitating cramps, stop a
-diuretic rather than add one. A warning offers removal of the draft, but not with heart failure or
-pulmonary oedema, nor at a potassium of 5.5 mmol/L or more, which a diuretic may treat: the
-deficiency is then corrected alongside, and nothing is delayed; nor if it is ordered for ascites.
+diuretic rather than add one. A warning offers removal of the draft, except if the diuretic is
+ordered for ascites, or with heart failure, pulmonary oedema or a potassium of 5.5 mmol/L or more.
+A diuretic may treat these last three: the deficiency is then corrected alongside, and nothing is
+delayed.
 Does not cover: high potassium and potassium-sparing diuretics (see potassium-ordered-hazard).
 """
 

@@ -7,7 +7,7 @@ adjuncts; drugs only for severe or refractory cramps (article, "Initial clinical
 
 When: leg cramps are documented, and no deep vein thrombosis of the leg is documented or
 suspected.
-Then: the examination, the measures, and how weak the evidence is; vitamin K2 as unsettled. In
+Then: the examination, the measures, and how weak the evidence is; that vitamin K2 is unsettled. In
 pregnancy neither baclofen nor magnesium is mentioned.
 Does not cover: cramps caused by exercise or dialysis.
 """

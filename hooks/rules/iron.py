@@ -9,9 +9,9 @@ When: the newest ferritin of the last 6 months is below 50 ug/L; with restless l
 also at or below 75 ug/L, or transferrin saturation below 20 %, or a ferritin above 75 that may
 hide a deficiency: CRP above 10 mg/L, CKD or liver disease, and no transferrin saturation in 6
 months.
-Then: the value and what it may mean. Inflammation raises ferritin: a low one is low even with
-inflammation, and only one that is not low misleads. Offers transferrin saturation if none is
-recent. Iron itself is never suggested as an order.
+Then: the value and what it may mean. Inflammation raises ferritin, so a low ferritin is low even
+with inflammation, and only one that is not low can mislead. Offers transferrin saturation if none
+is recent. Iron itself is never suggested as an order.
 Does not cover: the dose or route of iron, the cause of iron loss.
 """
 

@@ -56,7 +56,7 @@ _WORSE = {"creatine_kinase": Worse.HIGH, "tsh": Worse.HIGH}
 
 @rule(
     id="metabolic-cause-found",
-    title="A metabolic cause of cramps was measured",
+    title="Metabolic cause of cramps in the results",
     version="1.1.2",
     changed="2026-11-28",
     tier=Tier.ALWAYS,
