@@ -12,7 +12,7 @@ from enum import Enum
 
 
 class InfoCards(Enum):
-    """How many info cards are shown; the card of a reviewing rule always is."""
+    """How many info cards are shown; the card of a reviewing rule is always shown."""
 
     ALL = "all are shown"
     CAPPED = "as many as the site's cap allows"

@@ -144,7 +144,10 @@ class KnowledgeFolder:
                 f"with {analyte.key}"
             )
         if not analyte.plausible[0] <= limit.value <= analyte.plausible[1]:
-            raise KnowledgeError(f"{where}: {limit.key}: {limit} is not plausible")
+            low, high = analyte.plausible
+            raise KnowledgeError(
+                f"{where}: {limit.key}: {limit} is not plausible; use a number from {low} to {high}"
+            )
 
     @cached_property
     @names_line
@@ -269,11 +272,12 @@ class KnowledgeFolder:
         stray = set(entry) - {"value", "unit", "checked", "meaning"}
         if stray:
             raise KnowledgeError(
-                f"{path}: {key}: {', '.join(sorted(stray))} is not a field of a limit"
+                f"{path}: {key}: {', '.join(sorted(stray))} is not a field of a limit; "
+                "use value, unit, checked and meaning"
             )
         raw = entry.get("value")
         if isinstance(raw, bool) or not isinstance(raw, (str, int)):
-            raise KnowledgeError(f"{path}: {key}: value is not a number")
+            raise KnowledgeError(f'{path}: {key}: value is not a number; write it like "0.75"')
         value = number_in(path, key, raw)
         if value <= 0:
             raise KnowledgeError(f"{path}: {key}: {raw} must be a number above zero")

@@ -41,9 +41,9 @@ class Vocabularies:
 class Knowledge:
     """The knowledge behind the rules of a topic.
 
-    ``limits`` takes a site's entries (or None) and the name of their file or setting, gives the
-    limits that result, and raises KnowledgeError. ``codes`` gives the codes by which results of
-    an analyte are searched for. ``computed`` gives, by analyte, results computed from others.
+    ``limits`` takes a site's entries (or None) and the name of their file or setting, and returns
+    the resulting limits; it may raise KnowledgeError. ``codes`` gives the codes by which results
+    of an analyte are searched for. ``computed`` gives, by analyte, results computed from others.
     ``complaint`` says whether the topic's complaint is documented (None: cannot tell); rules of
     tier C fire only where it is. ``complaint_is`` names it in messages ("leg cramps are").
     ``observing`` is what Observations say besides results: conditions and methods.
