@@ -195,7 +195,7 @@ def _options(
         where = f"{settings.sites}: site.{name}.{key}"
         if key not in known_options:
             # A file for all topics is valid where some of them are not served.
-            known_options = {**installed_options(), **known_options}
+            known_options = {**installed_options(settings.topics), **known_options}
         if key not in known_options:
             raise StartupError(f"{where}: not a key of a site.", _keys(known_options), SETTING)
         if value not in known_options[key].values:

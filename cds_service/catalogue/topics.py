@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,7 +35,7 @@ def chosen_topics(settings: Settings) -> tuple[Topic, ...]:
 
     Raises StartupError naming what is missing or wrong.
     """
-    installed = _installed()
+    installed = _installed(settings.topics)
     if not installed:
         raise StartupError(
             "no topic is installed.",
@@ -59,7 +59,7 @@ def chosen_topics(settings: Settings) -> tuple[Topic, ...]:
     except KnowledgeError as error:
         of_site = settings.limits is not None and str(error).startswith(settings.limits)
         raise StartupError(
-            f"{error}.",
+            f"{str(error).rstrip('.')}.",
             "Correct it. `cds-service check` lists all that is wrong, with files and lines.",
             "CDS_LIMITS" if of_site else "",
         ) from None
@@ -118,9 +118,9 @@ def options_of(topics: Sequence[Topic]) -> Mapping[str, Option]:
     return {option.name: option for topic in topics for option in topic.options}
 
 
-def installed_options() -> Mapping[str, Option]:
-    """The settings of every installed topic, by name; raises StartupError as `installed_topics`."""
-    return options_of(list(_installed().values()))
+def installed_options(served: tuple[str, ...]) -> Mapping[str, Option]:
+    """The settings of the installed topics, by name; raises StartupError as `installed_topics`."""
+    return options_of(list(_installed(served).values()))
 
 
 def option_values(settings: Settings, topics: Sequence[Topic]) -> Mapping[str, str]:
@@ -145,8 +145,8 @@ def alternatives(option: Option) -> str:
     return f"{', '.join(others)} or {last}" if others else last
 
 
-def _installed() -> Mapping[str, Topic]:
-    return {key: package.topic for key, package in installed_topics().items()}
+def _installed(served: tuple[str, ...]) -> Mapping[str, Topic]:
+    return {key: package.topic for key, package in installed_topics(served).items()}
 
 
 def installed_keys() -> frozenset[str]:
@@ -155,41 +155,61 @@ def installed_keys() -> frozenset[str]:
 
 
 @cache
-def installed_topics() -> Mapping[str, InstalledTopic]:
+def installed_topics(served: tuple[str, ...] = ()) -> Mapping[str, InstalledTopic]:
     """Every installed topic by key, checked or not.
 
-    Raises StartupError naming a topic that cannot be loaded, and the line at fault.
+    Raises StartupError naming a topic that cannot be loaded, and the line at fault. Where
+    ``served`` names topics, others that cannot be loaded are left out: they are not needed.
     """
     installed: dict[str, InstalledTopic] = {}
+    origins: dict[str, str] = {}
     for entry_point in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
-        try:
-            topic = entry_point.load()
-        except (KnowledgeError, CodeError) as error:
+        key, origin = entry_point.name, entry_point.value
+        if origins.setdefault(key, origin) != origin:
             raise StartupError(
-                f"the topic {entry_point.name}: {error}.", "Correct its files."
-            ) from None
-        except ImportError as error:
-            raise StartupError(
-                f"the topic {entry_point.name} ({entry_point.value}) cannot be loaded: {error}.",
-                "Install its package again, or remove it.",
-            ) from None
-        except Exception as error:
-            at = traceback.extract_tb(error.__traceback__)[-1]
-            raise StartupError(
-                f"the topic {entry_point.name} cannot be loaded: {type(error).__name__}: {error} "
-                f"({at.filename}:{at.lineno}).",
-                "Correct that line, or remove the package.",
-            ) from None
-        if not isinstance(topic, Topic) or topic.key != entry_point.name:
-            raise StartupError(
-                f"the entry point {entry_point.name} ({entry_point.value}) is not a Topic with "
-                "that key.",
-                "Name an object of cds_service.engine.topic.Topic with the same key.",
+                f"two installed packages have a topic {key}: {origins[key]} and {origin}.",
+                "Remove one of them.",
             )
-        package = entry_point.module.partition(".")[0]
-        folder = Path(str(sys.modules[package].__file__)).parent
-        installed[topic.key] = InstalledTopic(topic, package, folder)
+        try:
+            installed[key] = _loaded(entry_point)
+        except StartupError:
+            if not served or key in served:
+                raise
     return installed
+
+
+def _loaded(entry_point: EntryPoint) -> InstalledTopic:
+    """The topic of an entry point. Raises StartupError."""
+    try:
+        topic = entry_point.load()
+    except (KnowledgeError, CodeError) as error:
+        raise StartupError(
+            f"the topic {entry_point.name}: {str(error).rstrip('.')}.", "Correct its files."
+        ) from None
+    except ImportError as error:
+        raise StartupError(
+            f"the topic {entry_point.name} ({entry_point.value}) cannot be loaded: {error}.",
+            "Install its package again, or remove it.",
+        ) from None
+    except Exception as error:
+        at = traceback.extract_tb(error.__traceback__)[-1]
+        raise StartupError(
+            f"the topic {entry_point.name} cannot be loaded: {type(error).__name__}: {error} "
+            f"({at.filename}:{at.lineno}).",
+            "Correct that line, or remove the package.",
+        ) from None
+    if not isinstance(topic, Topic) or topic.key != entry_point.name:
+        raise StartupError(
+            f"the entry point {entry_point.name} ({entry_point.value}) is not a Topic with "
+            "that key.",
+            "Name an object of cds_service.engine.topic.Topic with the same key.",
+        )
+    package = entry_point.module.partition(".")[0]
+    return InstalledTopic(topic, package, Path(str(sys.modules[package].__file__)).parent)
+
+
+def _packages_of(topics: Sequence[Topic]) -> Mapping[str, InstalledTopic]:
+    return installed_topics(tuple(topic.key for topic in topics))
 
 
 def patient_folders(topics: Sequence[Topic]) -> Mapping[str, Path]:
@@ -197,7 +217,7 @@ def patient_folders(topics: Sequence[Topic]) -> Mapping[str, Path]:
 
     A package has them in ``patients``, a checkout in ``fixtures/patients`` beside the package.
     """
-    installed = installed_topics()
+    installed = _packages_of(topics)
     folders: dict[str, Path] = {}
     for topic in topics:
         if topic.key in installed:
@@ -211,7 +231,7 @@ def patient_folders(topics: Sequence[Topic]) -> Mapping[str, Path]:
 
 def example_request(topics: Sequence[Topic]) -> tuple[str, Path] | None:
     """The id of a service and the file of a request for it; None where no file is installed."""
-    installed = installed_topics()
+    installed = _packages_of(topics)
     for topic in topics:
         if topic.example and topic.key in installed:
             checkout = installed[topic.key].folder.parent

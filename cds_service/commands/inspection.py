@@ -65,7 +65,11 @@ def inspect(host: str, today: date) -> Inspection:
     """
     installed: dict[str, InstalledTopic] = {}
     faults: list[str] = []
-    _note_fault(lambda: installed.update(installed_topics()), faults)
+    try:
+        served = read_settings().topics
+    except StartupError:  # reported below
+        served = ()
+    _note_fault(lambda: installed.update(installed_topics(served)), faults)
     options = options_of([package.topic for package in installed.values()])
     faults += [
         f"{name} is not a setting" + (f"; did you mean {nearest}?" if nearest else ".")
@@ -90,7 +94,7 @@ def inspect(host: str, today: date) -> Inspection:
                     f"topic {key}: {lack}" for lack in lacking(package.topic, today, package.folder)
                 ]
             except (KnowledgeError, CodeError) as error:  # a file of the topic cannot be read
-                lacks.append(f"topic {key}: {error}.")
+                lacks.append(f"topic {key}: {str(error).rstrip('.')}.")
     lacks += _contradictions(
         [installed[key].topic for key in settings.topics or installed if key in installed]
     )

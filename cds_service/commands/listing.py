@@ -73,7 +73,8 @@ def settings(as_json: bool) -> None:
     from cds_service.catalogue.topics import installed_topics, option_values, options_of
     from cds_service.settings import list_settings, read_settings
 
-    chosen, topics = read_settings(), [package.topic for package in installed_topics().values()]
+    chosen = read_settings()
+    topics = [package.topic for package in installed_topics(chosen.topics).values()]
     values = option_values(chosen, topics)
     entries = list_settings(
         chosen,

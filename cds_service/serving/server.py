@@ -143,7 +143,7 @@ def serve(
     settings = read_settings()
     refuse_unguarded(settings, host)
     logs.configure(settings.log_level, style=settings.log_format)
-    for name, nearest in unknown_variables(os.environ, installed_options()):
+    for name, nearest in unknown_variables(os.environ, installed_options(settings.topics)):
         logs.logger(__name__).warning("unknown_setting", setting=name, nearest=nearest)
     settings = with_public_url(settings, host, port)
     if settings.demo and settings.trusted_clients is not None:

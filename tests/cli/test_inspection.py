@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -408,7 +410,7 @@ def test_a_file_that_is_first_read_by_the_check_is_named(
         "leg-cramps": InstalledTopic(with_rules(RULE, limits=limits), "hooks", ROOT / "hooks")
     }
     for module in (inspection, topics):
-        monkeypatch.setattr(module, "installed_topics", lambda: installed)
+        monkeypatch.setattr(module, "installed_topics", lambda *_: installed)
     result = cds("check")
     assert result.status == 1
     assert "topic leg-cramps: limits.toml: Invalid value (at end of document)." in result.err
@@ -420,7 +422,7 @@ def test_everything_missing_is_reported_in_one_line_and_never_as_a_traceback(
     flawed = with_rules(replace(RULE, limits=("zinc.low", "tin.low"), offers=("tin",)))
     installed = {"leg-cramps": InstalledTopic(flawed, "hooks", ROOT / "hooks")}
     for module in (inspection, topics):
-        monkeypatch.setattr(module, "installed_topics", lambda: installed)
+        monkeypatch.setattr(module, "installed_topics", lambda *_: installed)
     result = cds("check")
     assert result.status == 1
     for message in ("limit zinc.low", "limit tin.low", "order tin"):
@@ -448,7 +450,7 @@ def test_every_contradiction_between_topics_is_reported(
         "other": InstalledTopic(other, "other", ROOT / "none"),
     }
     for module in (inspection, topics):
-        monkeypatch.setattr(module, "installed_topics", lambda: installed)
+        monkeypatch.setattr(module, "installed_topics", lambda *_: installed)
     result = cds("check")
     assert result.status == 1
     lines = [line for line in result.err.splitlines() if "contradicts" in line]
@@ -476,6 +478,68 @@ def test_the_error_of_a_topic_that_cannot_be_loaded_names_the_line(
     assert result.status == 1
     assert "the topic faulty cannot be loaded: KeyError: 'zinc.low'" in result.err
     assert "faulty_topic.py:2" in result.err
+
+
+@pytest.fixture
+def entries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """Installs entry points: leg cramps, and ``faulty_topic.py`` with a text, under some names."""
+
+    def install(text: str, *others: EntryPoint) -> None:
+        (tmp_path / "faulty_topic.py").write_text(text, encoding="utf-8")
+        monkeypatch.syspath_prepend(tmp_path)
+        monkeypatch.delitem(sys.modules, "faulty_topic", raising=False)
+        found = [EntryPoint("leg-cramps", "hooks:TOPIC", topics.GROUP), *others]
+        monkeypatch.setattr(topics, "entry_points", lambda group: found)
+        topics.installed_topics.cache_clear()
+
+    yield install
+    topics.installed_topics.cache_clear()
+
+
+FAULTY = EntryPoint("faulty", "faulty_topic:TOPIC", topics.GROUP)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("1 / 0", "the topic faulty cannot be loaded: ZeroDivisionError"),
+        ("import no_such_module", "No module named 'no_such_module'. Install its package again"),
+        ("TOPIC = 3", "is not a Topic with that key"),
+        (
+            "from cds_service.terminology.codes import CodeError\nraise CodeError('No.', 'Look.')",
+            "the topic faulty: No. Look. Correct its files.",
+        ),
+    ],
+)
+def test_a_topic_that_cannot_be_loaded_stops_only_a_service_that_needs_it(
+    cds: Command,
+    entries: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+    text: str,
+    message: str,
+) -> None:
+    entries(text, FAULTY)
+    for served in ("", "faulty", "leg-cramps,faulty"):
+        monkeypatch.setenv("CDS_TOPICS", served)
+        for command in ("check", "rules"):
+            result = cds(command)
+            assert result.status == 1
+            assert message in result.err
+    monkeypatch.setenv("CDS_TOPICS", "leg-cramps")
+    for command in ("check", "rules", "settings"):
+        result = cds(command)
+        assert (result.status, result.err) == (0, "")
+
+
+def test_two_packages_with_a_topic_of_one_key_are_refused(
+    cds: Command, entries: Callable[..., None]
+) -> None:
+    entries("from hooks import TOPIC", EntryPoint("leg-cramps", "hooks:TOPIC", topics.GROUP))
+    assert cds("rules").status == 0  # one package, found twice
+    entries("from hooks import TOPIC", EntryPoint("leg-cramps", "faulty_topic:TOPIC", topics.GROUP))
+    result = cds("rules")
+    assert result.status == 1
+    assert "two installed packages have a topic leg-cramps: hooks:TOPIC and faulty_" in result.err
 
 
 def test_a_misspelt_limit_of_a_population_is_named(

@@ -177,7 +177,7 @@ def test_an_installed_package_has_no_example_and_says_so(
         key: replace(topic, folder=tmp_path / "site-packages" / topic.package)
         for key, topic in topics.installed_topics().items()
     }
-    monkeypatch.setattr(topics, "installed_topics", lambda: installed)
+    monkeypatch.setattr(topics, "installed_topics", lambda *_: installed)
     output, _ = served(cds, monkeypatch)
     assert "sample requests are in the source checkout" in output
     assert "curl" not in output

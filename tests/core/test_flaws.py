@@ -363,7 +363,7 @@ def test_a_day_in_the_future_does_not_refuse_the_start_because_its_clock_may_be_
 def test_a_hook_without_a_schema_refuses_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
     service = replace(SERVICE, hook=replace(PATIENT_VIEW, name="tea-break", schema="tea-break"))
     changed = replace(topic(), services=(service,))
-    monkeypatch.setattr(topics, "_installed", lambda: {changed.key: changed})
+    monkeypatch.setattr(topics, "_installed", lambda _: {changed.key: changed})
     with pytest.raises(StartupError, match="hook tea-break: no JSON Schema of its context is "):
         topics.chosen_topics(Settings())
 
@@ -380,6 +380,6 @@ def test_a_start_names_the_flaw_and_the_command_that_lists_all(
     break_it: Callable[[], Topic], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken = break_it()
-    monkeypatch.setattr(topics, "_installed", lambda: {broken.key: broken})
+    monkeypatch.setattr(topics, "_installed", lambda _: {broken.key: broken})
     with pytest.raises(StartupError, match=r"topic calcium: .*cds-service check"):
         topics.chosen_topics(Settings())

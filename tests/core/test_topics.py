@@ -106,7 +106,7 @@ def test_an_option_has_no_name_of_a_setting_a_site_or_the_demo_page(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     topic = replace(TOPIC, options=(replace(OPTION, name=name),))
-    monkeypatch.setattr(topics, "_installed", lambda: {topic.key: topic})
+    monkeypatch.setattr(topics, "_installed", lambda _: {topic.key: topic})
     with pytest.raises(StartupError, match=f"option {name}: the service already uses this name"):
         topics.chosen_topics(Settings())
 
@@ -118,7 +118,7 @@ def test_the_reserved_names_are_those_of_sites_and_the_demo_page() -> None:
 
 def test_a_topic_without_choices_is_named_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
     topic = replace(TOPIC, options=(replace(OPTION, choices=()),))
-    monkeypatch.setattr(topics, "_installed", lambda: {topic.key: topic})
+    monkeypatch.setattr(topics, "_installed", lambda _: {topic.key: topic})
     with pytest.raises(StartupError, match="it needs a lower-case name like a_name, and choices"):
         topics.chosen_topics(Settings())
 
@@ -127,7 +127,7 @@ def test_a_wrong_value_for_a_topic_that_is_not_served_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     installed = {"another": replace(other(), options=()), TOPIC.key: TOPIC}
-    monkeypatch.setattr(topics, "_installed", lambda: installed)
+    monkeypatch.setattr(topics, "_installed", lambda _: installed)
     monkeypatch.setenv("CDS_CRAMPS", "perhaps")
     with pytest.raises(StartupError, match="CDS_CRAMPS: Input should be 'documented' or 'assumed'"):
         topics.chosen_topics(read_settings(topics=("another",)))
