@@ -257,7 +257,7 @@ def _counted(connection: Connection, event: str, site: str | None) -> dict[RuleV
     return {RuleVersion(rule, version): int(number) for rule, version, number in rows}
 
 
-Answers = Counter[tuple[str, str]]
+OutcomesByDay = Counter[tuple[str, str]]
 """(outcome, day) → count."""
 
 
@@ -293,10 +293,10 @@ def _last_answers(site: str | None) -> Subquery:
     return select(ranked).where(ranked.c.place == 1).subquery()
 
 
-def _answers(connection: Connection, last: Subquery) -> dict[RuleVersion, Answers]:
+def _answers(connection: Connection, last: Subquery) -> dict[RuleVersion, OutcomesByDay]:
     of, day = (last.c.rule, last.c.version), func.substr(last.c.outcome_at, 1, 10)
     query = select(*of, last.c.outcome, day, func.count()).group_by(*of, last.c.outcome, day)
-    by_rule: defaultdict[RuleVersion, Answers] = defaultdict(Counter)
+    by_rule: defaultdict[RuleVersion, OutcomesByDay] = defaultdict(Counter)
     for rule, version, outcome, on, count in connection.execute(query):
         by_rule[RuleVersion(rule, version)][(outcome, on)] = count
     return by_rule
@@ -322,7 +322,7 @@ def _comments(connection: Connection, last: Subquery) -> dict[RuleVersion, int]:
     return {RuleVersion(rule, version): n for rule, version, n in connection.execute(query)}
 
 
-def _sum(answers: Answers, outcome: str) -> int:
+def _sum(answers: OutcomesByDay, outcome: str) -> int:
     return sum(count for (given, _), count in answers.items() if given == outcome)
 
 
@@ -331,7 +331,7 @@ def _week(day: str) -> str:
     return f"{year:04}-W{week:02}"
 
 
-def _weeks(per_day: Counter[str], answers: Answers) -> tuple[Week, ...]:
+def _weeks(per_day: Counter[str], answers: OutcomesByDay) -> tuple[Week, ...]:
     counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for day, cards in per_day.items():
         counts[_week(day)]["shown"] += cards

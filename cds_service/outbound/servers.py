@@ -19,7 +19,7 @@ FAILURES = 5
 OPEN_S = 1.0
 """Seconds until it is tried again: a server that has recovered is used within a second."""
 
-OnChange = Callable[[str, str], None]
+OnServerChange = Callable[[str, str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Servers:
     because a fork keeps neither threads nor connections.
     """
 
-    def __init__(self, on_change: OnChange = lambda _server, _state: None) -> None:
+    def __init__(self, on_change: OnServerChange = lambda _server, _state: None) -> None:
         self._on_change = on_change
         self._servers: dict[str, Server] = {}
         self._lock = threading.Lock()

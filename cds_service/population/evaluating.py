@@ -19,7 +19,7 @@ from cds_service.core.kinds import ORDERED
 from cds_service.fhir.intake.bundles import MOST_ENTRIES
 from cds_service.fhir.values.elements import items, part, status_words, text
 from cds_service.population.dated import DatedResource, items_of, moments_of, order_date, when_of
-from cds_service.population.live import LiveSite, live_site
+from cds_service.population.live import Columns, LiveSite, live_site
 from cds_service.population.moments import History
 from cds_service.population.person import Person
 from cds_service.population.reading import last_of
@@ -28,7 +28,6 @@ from cds_service.population.tables import RESOURCES, evaluated_schema, need
 if TYPE_CHECKING:
     from cds_service.settings import Settings
 
-Row = dict[str, Any]
 _DID_NOT_TAKE_PLACE = frozenset({"cancelled", "entered-in-error", "planned", "entered in error"})
 _ROWS = 512
 _COLLECT_AT = (50_000, 20, 100)  # patients leave few cycles, and looking for them costs 5 %
@@ -81,7 +80,7 @@ def evaluate_partition(batches: Iterable[Any], plan: Plan) -> Iterator[Any]:
     arrow = need("pyarrow")
     schema = evaluated_schema()
     sites = _live_sites(plan)
-    rows: list[Row] = []
+    rows: list[Columns] = []
     before = gc.get_threshold()
     gc.set_threshold(*_COLLECT_AT)
     try:
@@ -119,7 +118,7 @@ def _rows(batches: Iterable[Any]) -> Iterator[tuple[Any, ...]]:
 
 def _patient(
     patient: str, group: Iterable[Any], plan: Plan, sites: tuple[LiveSite, ...]
-) -> Iterator[Row]:
+) -> Iterator[Columns]:
     """The rows of one patient: one for each call, and one with the caveats."""
     rows, total = [], 0
     for row in group:
@@ -204,7 +203,7 @@ def _others(history: History, plan: Plan) -> Iterator[tuple[datetime, DatedResou
 
 def _event(
     moment: datetime, encounter: DatedResource | None, draft: DatedResource | None, plan: Plan
-) -> Row:
+) -> Columns:
     """A row that rates are divided by: an encounter or order in the window, evaluated or not."""
     user = _clinician(draft if plan.at == "orders" else encounter)
     return {
@@ -230,7 +229,7 @@ def _calls(
     known_items: list[DatedResource] | None,
     plan: Plan,
     sites: tuple[LiveSite, ...],
-) -> Iterator[Row]:
+) -> Iterator[Columns]:
     """The calls at one moment: one for each site and service."""
     user = _clinician(draft or encounter)
     drafted = draft.as_draft() if draft is not None else None
@@ -273,7 +272,7 @@ def _calls(
             }
 
 
-def _counted(answered: Any) -> Row:
+def _counted(answered: Any) -> Columns:
     """The numbers of cards by indicator and of problems by kind."""
     if answered is None:
         return {"info": 0, "warning": 0, "critical": 0, "problems": []}

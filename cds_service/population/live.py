@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from cds_service.engine.topic import Service
     from cds_service.settings import Settings
 
-Row = dict[str, Any]
+Columns = dict[str, Any]
+"""A row of the outcome, or one in it, by the names of its columns."""
 
 
 class LiveSite:
@@ -95,7 +96,7 @@ class LiveSite:
             for rule in self.answering.rules(service.id)
         )
 
-    def rows(self, service: Service, answered: AnsweredCall | None, why: str) -> list[Row]:
+    def rows(self, service: Service, answered: AnsweredCall | None, why: str) -> list[Columns]:
         """Each rule's outcome; in a call that failed, every rule cannot tell."""
         if answered is None:
             return [
@@ -193,7 +194,7 @@ def _searchset(resources: Iterable[DatedResource]) -> bytes:
     return b'{"resourceType":"Bundle","type":"searchset","entry":[' + joined + b"]}"
 
 
-def _fact(fact: Any) -> Row:
+def _fact(fact: Any) -> Columns:
     if isinstance(fact, Result):
         return {
             "code": fact.analyte.key,
@@ -235,8 +236,8 @@ def _row(
     indicator: str | None,
     fate: str | None,
     because: list[str],
-    facts: list[Row],
-) -> Row:
+    facts: list[Columns],
+) -> Columns:
     return {
         "rule": rule,
         "version": version,

@@ -24,7 +24,7 @@ READ = frozenset({*KIND_OF, "DiagnosticReport", "Medication", "Specimen"})
 MEDICATIONS = ""
 """Stands for the patient of a Medication, which belongs to no patient."""
 
-Row = tuple[Any, ...]
+ResourceRow = tuple[Any, ...]
 """One resource, with the columns `RESOURCES`."""
 
 CUT = "a file that ends in the middle or cannot be read"
@@ -72,14 +72,14 @@ class RowReader:
         self.types: Counter[str] = Counter()
         self.deleted = deleted
 
-    def file(self, name: str, file: BinaryIO, position: int) -> Iterator[Row]:
+    def file(self, name: str, file: BinaryIO, position: int) -> Iterator[ResourceRow]:
         """The rows of a file: from each line of NDJSON, each row of Parquet, or one JSON text."""
         for count, line in enumerate(self._resources(name, file)):
             yield from self.line(line, position + count)
 
     def span(
         self, file: BinaryIO, position: int, start: int = 0, end: int | None = None
-    ) -> Iterator[Row]:
+    ) -> Iterator[ResourceRow]:
         """The rows of the lines of plain NDJSON that begin at one of the bytes from ``start`` to
         ``end`` (to the end of the file without one)."""
         if start:
@@ -91,7 +91,7 @@ class RowReader:
             yield from self.line(line, position + start)
             start += len(line)
 
-    def line(self, line: bytes, position: int) -> Iterator[Row]:
+    def line(self, line: bytes, position: int) -> Iterator[ResourceRow]:
         """The rows of a resource or a Bundle; a larger ``position`` means a later row."""
         line = line.strip().removeprefix(_MARK)
         if not line:
@@ -183,7 +183,7 @@ class RowReader:
         except (OSError, arrow.ArrowException):
             self.odd[CUT] += 1
 
-    def _of_bundle(self, line: bytes, position: int) -> Iterator[Row]:
+    def _of_bundle(self, line: bytes, position: int) -> Iterator[ResourceRow]:
         try:
             entries = _bundle.decode(line).entry
         except (msgspec.DecodeError, RecursionError):
@@ -211,7 +211,7 @@ class RowReader:
                 named = replace(head, subject={"reference": reference})
             yield from self._row(named, whole, position, url)
 
-    def _row(self, head: _Head, raw: bytes, position: int, url: str) -> Iterator[Row]:
+    def _row(self, head: _Head, raw: bytes, position: int, url: str) -> Iterator[ResourceRow]:
         kind, name = text(head.resourceType), text(head.id)
         if not kind:
             self.odd["a line that is not a FHIR resource"] += 1

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from cds_service.errors import BadRequest
-from cds_service.population.reading import CUT, Row, RowReader
+from cds_service.population.reading import CUT, ResourceRow, RowReader
 from cds_service.population.tables import RESOURCES, need, resources_schema
 
 FILE_BITS = 44
@@ -98,7 +98,7 @@ class Export:
 def batches_in(folder: Path, span: Span, reader: RowReader) -> Iterator[Any]:
     """The resources of a span as Arrow batches with the columns `RESOURCES`."""
 
-    def rows() -> Iterator[Row]:
+    def rows() -> Iterator[ResourceRow]:
         for number, name in span.files:
             try:
                 with (folder / name).open("rb") as file:
@@ -157,7 +157,7 @@ def files_of(names: Iterable[str], folder: str) -> ExportFiles:
     return files
 
 
-def batches_of(rows: Iterable[Row]) -> Iterator[Any]:
+def batches_of(rows: Iterable[ResourceRow]) -> Iterator[Any]:
     """Rows as Arrow batches with the columns `RESOURCES`, bounded in rows and bytes."""
     columns: list[list[Any]] = [[] for _ in RESOURCES]
     size = 0

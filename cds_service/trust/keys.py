@@ -37,7 +37,7 @@ CONNECT_TIMEOUT: Final = 1.0  # seconds
 READ_TIMEOUT: Final = 2.0  # seconds, for each read
 DEADLINE: Final = 3.0  # seconds for the whole response
 
-Fetch = Callable[[str], bytes]
+FetchKeySet = Callable[[str], bytes]
 _log = structlog.get_logger(__name__)
 
 
@@ -138,7 +138,7 @@ class KeySets:
 
     def __init__(
         self,
-        fetch: Fetch = fetch_key_set,
+        fetch: FetchKeySet = fetch_key_set,
         clock: Callable[[], float] = time.monotonic,
         on_change: Callable[[str, str], None] = lambda _address, _state: None,
     ) -> None:

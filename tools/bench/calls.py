@@ -22,7 +22,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-Call = Callable[[], float]
+Timed = Callable[[], float]
 
 
 def application() -> Any:
@@ -38,7 +38,7 @@ def application() -> Any:
     return create_app().wsgi_app
 
 
-def call(app: Any, path: str, body: bytes) -> Call:
+def call(app: Any, path: str, body: bytes) -> Timed:
     """A function that makes one call and returns its processor seconds. RuntimeError unless 200."""
     from werkzeug.test import create_environ, run_wsgi_app
 
@@ -54,7 +54,7 @@ def call(app: Any, path: str, body: bytes) -> Call:
     return timed
 
 
-def medians(calls: Mapping[str, Call], rounds: int) -> dict[str, float]:
+def medians(calls: Mapping[str, Timed], rounds: int) -> dict[str, float]:
     """Median microseconds of each call; they take turns, so that all see the same machine.
 
     First what a worker does before it is measured: some calls made, the collector's work done,
