@@ -93,8 +93,16 @@ def services_of(
         hook_name = hook or PATIENT_VIEW.name
     else:
         hook_name = hook or str(content.get("hook"))
-    if matching := [service for service in services if service.hook.name == hook_name]:
+    offered = list(services)
+    if matching := [service for service in offered if service.hook.name == hook_name]:
         return matching
+    if hook_name in HOOKS:
+        names = [name for name in HOOKS if any(name == service.hook.name for service in offered)]
+        raise BadRequest(
+            f"None of the services that could answer is for {hook_name}.",
+            f"Use one of their hooks: {', '.join(names)}.",
+            "hook",
+        )
     if isinstance(content.get("resourceType"), str):
         raise BadRequest(
             f"This is a single {shortened(content['resourceType'], 40)}, not a Bundle.",

@@ -130,6 +130,21 @@ def test_a_service_that_has_nothing_to_answer_from_hides_no_card(
     assert "None of the data" in refused.stderr
 
 
+@pytest.mark.parametrize("hook", ["order-select", "order-sign"])
+def test_a_request_for_a_hook_that_no_topic_served_has_names_those_they_have(
+    installed: Path, tmp_path: Path, hook: str
+) -> None:
+    file = tmp_path / "call.json"
+    environ = {**os.environ, "PYTHONPATH": str(installed), "CDS_TOPICS": "hyponatraemia"}
+    for content, words in ((fhir.call(hook, {}, of="p"), ()), (SODIUM, ("--hook", hook))):
+        file.write_text(json.dumps(content), encoding="utf-8")
+        refused = programs.run_program(
+            "cds_service", "evaluate", str(file), *words, folder=installed, environ=environ
+        )
+        assert refused.returncode == 1
+        assert f"is for {hook}. Use one of their hooks: patient-view." in refused.stderr
+
+
 def test_discovery_lists_its_service_with_its_prefetch(installed: Path) -> None:
     script = (
         "import json; from cds_service.app import create_app; "
