@@ -15,7 +15,7 @@ RATES = {
     "cards_per_clinician_day": "per clinician-day",
 }
 SHARES = {
-    "cannot_tell_percent": "answers of rules that cannot tell, %",
+    "cannot_tell_percent": "outcomes of rules that could not tell, %",
     "no_answer_percent": "calls without an answer, %",
     "critical_percent": "calls with a critical card, %",
 }
