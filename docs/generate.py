@@ -151,7 +151,7 @@ def limits_page() -> str:
     ]
     return (
         HEAD
-        + "# Limits\n\nEvery number that a rule compares a value with. A site overrides any of "
+        + "# Limits\n\nEvery number with which a rule compares a value. A site overrides any of "
         "them with the file named in `CDS_LIMITS`, TOML or JSON, in the same unit:\n\n"
         '```toml\n["magnesium.low"]\nvalue = "0.75"\nunit = "mmol/L"\n```\n\n'
         + table(["key", "value", "unit", "meaning", "source", "checked"], rows)
@@ -162,7 +162,8 @@ def references_page() -> str:
     """Every source, once."""
     parts = [
         HEAD,
-        "# References\n\nEach source once; *seen*: whether the primary source itself was read.\n",
+        "# References\n\nEach source is listed once. *Seen* says whether the primary source "
+        "itself was read.\n",
     ]
     for reference in files.references().values():
         found = " · ".join(

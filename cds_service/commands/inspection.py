@@ -180,9 +180,9 @@ def _sites(
 def _site_lacks(hospital: Hospital) -> Iterator[str]:
     site = hospital.site
     for rule in sorted(site.rules_off & site.starts.keys()):
-        yield f"start: {rule} is switched off at this site, so that it never starts."
+        yield f"start: {rule} is switched off at this site, so it never starts."
     if not hospital.topics:
-        yield "topics: the site has none, so that it answers no call."
+        yield "topics: the site has none, so it answers no call."
     if site.profile == "epic":
         without = sorted(
             key
@@ -192,5 +192,5 @@ def _site_lacks(hospital: Hospital) -> Iterator[str]:
         if without:
             yield (
                 "profile epic: order_codes has no preference-list item for "
-                f"{', '.join(without)}, so that these suggested orders cannot be placed."
+                f"{', '.join(without)}, so these suggested orders cannot be placed."
             )

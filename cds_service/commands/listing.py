@@ -139,5 +139,7 @@ def report(as_json: bool, as_csv: bool, site: str | None) -> None:
     elif database.exists:
         titles = {rule.id: rule.title for topic in topics for rule in topic.rules}
         print_report(counts, titles)
-        click.echo(f"\nStored feedback: {counts.total}, of unknown cards: {counts.unknown}.")
+        click.echo(
+            f"\nStored feedback: {counts.total}, including {counts.unknown} on unknown cards."
+        )
         click.echo(f"Database: {database.url}")

@@ -17,7 +17,9 @@ def new_private_file(path: Path) -> TextIO:
     try:
         descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     except FileExistsError:
-        raise BadRequest(f"{path} exists.", "Name another file with --out.", "--out") from None
+        raise BadRequest(
+            f"{path} already exists.", "Name another file with --out.", "--out"
+        ) from None
     except OSError as error:
         raise BadRequest(f"{path} cannot be written: {error.strerror}.", "", "--out") from None
     return open(descriptor, "w", encoding="utf-8")  # noqa: PTH123  # opens a descriptor

@@ -37,7 +37,7 @@ def test_keys_are_never_overwritten(cds: Command, tmp_path: Path) -> None:
     before = (tmp_path / "keys" / "private.pem").read_bytes()
     result = cds("keys")
     assert (result.status, result.err) == (
-        1, "cds-service: --out: keys/private.pem exists. Name another file with --out.\n"
+        1, "cds-service: --out: keys/private.pem already exists. Name another file with --out.\n"
     )  # fmt: skip
     assert (tmp_path / "keys" / "private.pem").read_bytes() == before
 
