@@ -159,6 +159,7 @@ def new_topic(key: str) -> None:
         click.echo(f"wrote {path.relative_to(root)}")
     package = key.replace("-", "_")
     click.echo(
-        f"Next: pip install -e ./{key}; describe an analyte in "
-        f"{key}/{package}/knowledge/analytes.toml; in the folder {key}, cds-service new-rule."
+        f"Next: run pip install -e ./{key}, describe an analyte in "
+        f"{key}/{package}/knowledge/analytes.toml, and run cds-service new-rule in the folder "
+        f"{key}."
     )

@@ -116,8 +116,7 @@ def run(
     module = name.replace("-", "_")
     yield f"The rule is registered, and its cases pass: pytest tests/rules/test_{module}.py"
     yield "Next: change the rule, its cases and its scenario into what you want. cds-service check"
-    yield "names each remaining placeholder; until all are replaced, the service starts only with"
-    yield "--demo."
+    yield "names each placeholder left; the service starts only with --demo until all are replaced."
     if (root / "docs/generate.py").is_file():
         yield "Then: run make docs, and add a line to CHANGELOG.md."
 
@@ -173,7 +172,7 @@ def _ask(
     """What the user answers. Raises BadRequest naming the values where there is no terminal."""
     values = ", ".join(allowed) or "(there are none)"
     if not sys.stdin.isatty():
-        raise BadRequest(f"{option} is missing.", f"Use one of {values}.", option)
+        raise BadRequest("this option is missing.", f"Use one of {values}.", option)
     click.echo(f"{description}: {values}")
     return _answer(option, description, default, check)
 

@@ -165,9 +165,9 @@ def test_every_word_of_the_templates_is_taken() -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ((), f"--hook: --hook is missing. Use one of {', '.join(HOOKS)}."),
-        (SODIUM[:2], "--analyte: --analyte is missing. Use one of magnesium, potassium, "),
-        (SODIUM[:4], "--orders: --orders is missing. Use one of magnesium, potassium, "),
+        ((), f"--hook: this option is missing. Use one of {', '.join(HOOKS)}."),
+        (SODIUM[:2], "--analyte: this option is missing. Use one of magnesium, potassium, "),
+        (SODIUM[:4], "--orders: this option is missing. Use one of magnesium, potassium, "),
         (("--hook", "nurse-view"), "no hook is called nurse-view. Use one of patient-view, "),
         ((*SODIUM[:2], "--analyte", "zinc", "--orders", "none"), "has no analyte zinc"),
         ((*SODIUM[:4], "--orders", "sodium,zinc"), "has no order zinc. Use one of magnesium, "),
