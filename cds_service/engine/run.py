@@ -149,16 +149,19 @@ _OVERRIDES = frozenset(OVERRIDES)
 
 
 def _require_sound(answer: object) -> None:
-    """Raise TypeError for a malformed answer, so that it costs only its own rule."""
-    if isinstance(answer, NotFired):
+    """Raise TypeError for a malformed answer, so that it costs only its own rule.
+
+    Of exactly these classes: what comes later, such as `answer_word`, knows no others.
+    """
+    if type(answer) is NotFired:
         sound = isinstance(answer.because, str)
-    elif isinstance(answer, CannotTell):
+    elif type(answer) is CannotTell:
         sound = (
             _are(_TEXT, answer.because)
             and (not answer.problems or _are(_PROBLEM, answer.problems))
             and isinstance(answer.unjudged, str)
         )
-    elif isinstance(answer, Finding):
+    elif type(answer) is Finding:
         sound = _sound_finding(answer)
     else:
         raise TypeError("a rule must answer with Finding, NotFired or CannotTell")

@@ -202,6 +202,20 @@ def test_a_fault_while_checking_for_documented_cramps_is_attributed_to_the_rule(
 SOUND = Finding(Indicator.INFO, "S", ("A.",))
 NOWHERE = Evidence(None)  # type: ignore[arg-type]
 POTASSIUM = given().result("potassium", "3 mmol/L").facts().series["potassium"]
+
+
+class Silent(NotFired, frozen=True):
+    pass
+
+
+class Unclear(CannotTell, frozen=True):
+    pass
+
+
+class Found(Finding, frozen=True):
+    pass
+
+
 BEYOND = Evidence(next(iter(POTASSIUM.finals())), 3)  # type: ignore[arg-type]
 
 
@@ -210,6 +224,9 @@ BEYOND = Evidence(next(iter(POTASSIUM.finals())), 3)  # type: ignore[arg-type]
     [
         None,
         "fired",
+        Silent("x"),  # `answer_word` knows no subclass: the call was a 500
+        Unclear(("x",)),
+        Found(Indicator.INFO, "x", ("y",)),
         NotFired(3),  # type: ignore[arg-type]
         NotFired("x", (3,)),  # type: ignore[arg-type]
         NotFired("x", (NOWHERE,)),
