@@ -113,6 +113,10 @@ def _of_services(topic: Topic) -> Iterator[Flaw]:
             if service.hook.drafts and not rule.judges and rule.review is None:
                 what = f"it must say which drafts it judges, because {service.id} is for drafts"
                 yield Flaw(f"rule {rule.id}", what, "Add judges to its @rule.", rule=rule)
+            if rule.judges and not service.hook.drafts:
+                what = f"it never answers in {service.id}: it judges drafts, and there are none"
+                fix = f"Remove judges from its @rule, or the rule from {service.id}."
+                yield Flaw(f"rule {rule.id}", what, fix, rule=rule)
 
 
 # --- rules ---------------------------------------------------------------------------------------
@@ -145,6 +149,7 @@ def _of_rule(rule: Rule, known: Knowledge, limits: Mapping[str, Limit], folder: 
     for key in rule.offers:
         if key not in known.orderables:
             yield unknown("order", key), order_fix(key, known, folder)
+    yield from _of_offers(rule, known)
     for code in rule.overrides:
         if code not in OVERRIDES:
             yield f"{code} is not a known override reason", f"Use one of {', '.join(OVERRIDES)}."
@@ -156,6 +161,24 @@ def _of_rule(rule: Rule, known: Knowledge, limits: Mapping[str, Limit], folder: 
             f"no code list or name list of medications or orders has {judged}",
             f"Add {judged}.csv to {folder}/codelists/medications or {folder}/codelists/orders.",
         )
+
+
+def _of_offers(rule: Rule, known: Knowledge) -> Found:
+    """Offers that the rule makes without reading what is ordered or taken already."""
+    offered = [known.orderables[key] for key in rule.offers if key in known.orderables]
+    read = {need.kind for need in rule.needs}
+    for drug, kind, word in (
+        (False, Kind.ORDERS, "orders"),
+        (True, Kind.MEDICATIONS, "medications"),
+    ):
+        unread = [order for order in offered if order.medication is drug and kind not in read]
+        if unread:
+            keys = ", ".join(order.key for order in unread)
+            covered = sorted({f'"{name}"' for order in unread for name in order.covers})
+            yield (
+                f"it offers {keys} and reads no {word}, so it offers what is there already",
+                f"Add {word}({', '.join(covered)}) to its needs.",
+            )
 
 
 def _of_need(need: Need, known: Knowledge, folder: str) -> Found:

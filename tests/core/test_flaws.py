@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
@@ -20,7 +21,7 @@ from cds_service.core.times import days
 from cds_service.engine.arranging import Priority
 from cds_service.engine.checking import check_topics
 from cds_service.engine.flaws import flaws
-from cds_service.engine.hook import PATIENT_VIEW
+from cds_service.engine.hook import ORDER_SELECT, PATIENT_VIEW
 from cds_service.engine.rule import (
     Answer,
     Need,
@@ -74,7 +75,7 @@ def sound(_facts: Facts) -> Answer:
     return NotFired("")
 
 
-SERVICE = Service("calcium-patient-view", PATIENT_VIEW, "Calcium", "Calcium.", (sound,))
+SERVICE = Service("calcium-order-select", ORDER_SELECT, "Calcium", "Calcium.", (sound,))
 
 
 def topic(*rules: Rule, **knowledge: Any) -> Topic:
@@ -289,15 +290,15 @@ def test_wrong_or_missing_knowledge_is_refused(knowledge: dict[str, Any], messag
     [
         ({"id": ""}, "service : it has no id"),
         ({"id": "a b"}, "service a b: its id is not valid"),
-        ({"title": ""}, "service calcium-patient-view: it has no title"),
-        ({"rules": ()}, "service calcium-patient-view: it has no rules"),
+        ({"title": ""}, "service calcium-order-select: it has no title"),
+        ({"rules": ()}, "service calcium-order-select: it has no rules"),
         (
             {"rules": (sound, replace(sound, document="Another."))},
-            "rule sound: two rules of calcium-patient-view have this id",
+            "rule sound: two rules of calcium-order-select have this id",
         ),
         (
             {"rules": (sound, sound)},
-            "rule sound: two rules of calcium-patient-view have this id",
+            "rule sound: two rules of calcium-order-select have this id",
         ),
     ],
 )
@@ -308,7 +309,7 @@ def test_a_wrong_service_is_refused(change: dict[str, Any], message: str) -> Non
 
 def test_two_services_with_one_id_are_refused() -> None:
     twice = replace(topic(), services=(SERVICE, replace(SERVICE, title="Another")))
-    assert start(twice) == "topic calcium: service calcium-patient-view: two services have this id"
+    assert start(twice) == "topic calcium: service calcium-order-select: two services have this id"
 
 
 def test_a_rule_may_have_a_function_for_each_service_but_only_one_title_and_version() -> None:
@@ -360,8 +361,50 @@ def test_a_day_in_the_future_does_not_refuse_the_start_because_its_clock_may_be_
     ]
 
 
+def test_a_rule_that_judges_drafts_is_refused_where_there_are_none() -> None:
+    """It would never fire, and nothing would say so."""
+    view = replace(SERVICE, id="calcium-patient-view", hook=PATIENT_VIEW)
+    both = replace(topic(), services=(SERVICE, view))
+    assert start(both) == (
+        "topic calcium: rule sound: it never answers in calcium-patient-view: it judges drafts, "
+        "and there are none"
+    )
+    assert [flaw.fix for flaw in flaws(both)] == [
+        "Remove judges from its @rule, or the rule from calcium-patient-view."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("offers", "needs", "said"),
+    [
+        (("cbc",), (conditions(),), ['it offers cbc and reads no orders, .* Add orders."hemo']),
+        (
+            ("magnesium", "ecg", "magnesium_oxide"),
+            (conditions(),),
+            [
+                'magnesium, ecg and reads no orders, .* Add orders."ecg", "magnesium".',
+                'magnesium_oxide and reads no medications, .* Add medications."magnesium".',
+            ],
+        ),
+        (("magnesium_oxide",), (orders("magnesium"),), ["reads no medications"]),
+        (("magnesium",), (medications("magnesium"),), ["reads no orders"]),
+        (("magnesium", "magnesium_oxide"), (orders("ecg"), medications("quinine")), []),
+        ((), (conditions(),), []),
+    ],
+)
+def test_a_rule_that_offers_without_reading_what_is_ordered_is_refused(
+    offers: tuple[str, ...], needs: tuple[Need, ...], said: list[str]
+) -> None:
+    found = [
+        f"{flaw}. {flaw.fix}" for flaw in flaws(topic(replace(sound, offers=offers, needs=needs)))
+    ]
+    assert len(found) == len(said)
+    for text, pattern in zip(found, said, strict=True):
+        assert re.search(pattern, text), text
+
+
 def test_a_hook_without_a_schema_refuses_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    service = replace(SERVICE, hook=replace(PATIENT_VIEW, name="tea-break", schema="tea-break"))
+    service = replace(SERVICE, hook=replace(ORDER_SELECT, name="tea-break", schema="tea-break"))
     changed = replace(topic(), services=(service,))
     monkeypatch.setattr(topics, "_installed", lambda _: {changed.key: changed})
     with pytest.raises(StartupError, match="hook tea-break: no JSON Schema of its context is "):
