@@ -110,7 +110,7 @@ def _table(head: str, rows: Iterable[Iterable[object]]) -> str:
 def _parts(run: Run) -> Iterator[tuple[str, str]]:
     """Name and Markdown of each table."""
     how = f"Written by `make bench` on {run['when']}: {run['rounds']} turns for each contestant, "
-    how += f"{run['minutes']} minutes,\non a machine whose load was {run['load']} when it began."
+    how += f"{run['minutes']} minutes,\non a machine with a load of {run['load']} at the start."
     yield "run", f"{how}\n\n**Machine:** {run['machine']}."
     reached, results = {True: "holds", False: "**missed**"}, goals(run)
     rows = ((goal.what, goal.wanted, goal.found, f"{goal.held} of {goal.turns}",
