@@ -21,6 +21,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from functools import cached_property
+from importlib import resources
 from importlib.resources.abc import Traversable
 from itertools import pairwise
 from typing import Any
@@ -48,6 +49,7 @@ KINDS = frozenset(
         "judgement",
     }
 )
+_NEGATING = resources.files("cds_service.terminology").joinpath("negating")
 _TEXT_USE = {
     "conditions": TextUse.ALWAYS,
     "medications": TextUse.ALWAYS,
@@ -234,11 +236,16 @@ class KnowledgeFolder:
         return tuple(lists)
 
     def name_list(self, vocabulary: str) -> tuple[Name, ...]:
-        """The names of a vocabulary; raises CodeError naming file and line."""
+        """The names of a vocabulary, and what negates them in any topic ("no", "ruled out").
+
+        Raises CodeError naming file and line.
+        """
         names: tuple[Name, ...] = ()
-        file = self.folder.joinpath("names", f"{vocabulary}.csv")
-        if file.is_file():
-            names = read_names(file.read_text(encoding="utf-8"), f"names/{vocabulary}.csv")
+        name = f"{vocabulary}.csv"
+        for folder, where in ((_NEGATING, "negating"), (self.folder.joinpath("names"), "names")):
+            file = folder.joinpath(name)
+            if file.is_file():
+                names += read_names(file.read_text(encoding="utf-8"), f"{where}/{name}")
         if vocabulary == "observations":
             for key, block in self._analyte_blocks.items():
                 names += names_of(key, block.get("names", ()))

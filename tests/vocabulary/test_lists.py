@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import tomllib
 from importlib.resources import files
+from pathlib import Path
 
 import pytest
 
+from cds_service.engine.knowledge_files import KnowledgeFolder
 from cds_service.terminology.codelists import Name, read_codes, read_names
 from cds_service.terminology.codes import ATC, ICD10CM, CodeError, Coding
 from cds_service.terminology.vocabulary import Vocabulary
@@ -239,3 +241,35 @@ def test_categories_include_their_descendants_and_nothing_else() -> None:
 def test_any_text_is_read_without_an_error(text: str) -> None:
     for vocabulary in (CONDITIONS, MEDICATIONS, OBSERVATIONS, ORDERS, ALLERGIES):
         assert vocabulary.concepts((), (text,)) == set()
+
+
+@pytest.mark.parametrize(
+    ("vocabulary", "text", "counts"),
+    [
+        ("conditions", "Restless legs", True),
+        ("conditions", "No restless legs", False),
+        ("conditions", "Restless legs ruled out", False),
+        ("conditions", "Family history of restless legs", False),
+        ("conditions", "No neuropathy but restless legs", True),
+        ("medications", "Ropinirole 1 mg", True),
+        ("medications", "Ropinirole (stopped)", False),
+        ("medications", "Do not give ropinirole", False),
+        ("medications", "Avoid ropinirole", False),
+        ("medications", "Discontinued: quinine; started ropinirole", True),
+        ("orders", "No restless legs", True),  # the words of orders are those of the topic alone
+    ],
+)
+def test_what_negates_a_name_is_known_to_every_topic(
+    tmp_path: Path, vocabulary: str, text: str, counts: bool
+) -> None:
+    (tmp_path / "names").mkdir()
+    rows = "rls,phrase,restless legs,\nagonist,phrase,ropinirole,\n"
+    (tmp_path / "names" / f"{vocabulary}.csv").write_text(NAMES_HEAD + rows, encoding="utf-8")
+    found = KnowledgeFolder(tmp_path).vocabulary(vocabulary).concepts((), (text,))
+    assert bool(found) is counts
+
+
+def test_no_topic_repeats_what_negates_a_name_in_all_of_them() -> None:
+    for folder in ("conditions", "medications"):
+        names = [name for name in name_list(folder) if name.concept == "*"]
+        assert len(names) == len(set(names))
