@@ -186,16 +186,15 @@ def _loaded(entry_point: EntryPoint) -> InstalledTopic:
         raise StartupError(
             f"the topic {entry_point.name}: {str(error).rstrip('.')}.", "Correct its files."
         ) from None
-    except ImportError as error:
-        raise StartupError(
-            f"the topic {entry_point.name} ({entry_point.value}) cannot be loaded: {error}.",
-            "Install its package again, or remove it.",
-        ) from None
     except Exception as error:
-        at = traceback.extract_tb(error.__traceback__)[-1]
+        if _is_absent(error, entry_point.module.partition(".")[0]):
+            raise StartupError(
+                f"the topic {entry_point.name} ({entry_point.value}) cannot be loaded: {error}.",
+                "Install its package again, or remove it.",
+            ) from None
         raise StartupError(
             f"the topic {entry_point.name} cannot be loaded: {type(error).__name__}: {error} "
-            f"({at.filename}:{at.lineno}).",
+            f"({_place(error)}).",
             "Correct that line, or remove the package.",
         ) from None
     if not isinstance(topic, Topic) or topic.key != entry_point.name:
@@ -206,6 +205,22 @@ def _loaded(entry_point: EntryPoint) -> InstalledTopic:
         )
     package = entry_point.module.partition(".")[0]
     return InstalledTopic(topic, package, Path(str(sys.modules[package].__file__)).parent)
+
+
+def _is_absent(error: Exception, package: str) -> bool:
+    """Whether the package, or another one that it imports, is not there."""
+    if isinstance(error, ModuleNotFoundError):
+        return not f"{error.name}".startswith(f"{package}.")
+    return isinstance(error, ImportError) and error.name != package
+
+
+def _place(error: Exception) -> str:
+    """File and line of an error, in the code of a topic rather than in the import system."""
+    if isinstance(error, SyntaxError):
+        return f"{error.filename}:{error.lineno}"
+    frames = traceback.extract_tb(error.__traceback__)
+    at = [frame for frame in frames if not frame.filename.startswith("<")][-1]
+    return f"{at.filename}:{at.lineno}"
 
 
 def _packages_of(topics: Sequence[Topic]) -> Mapping[str, InstalledTopic]:

@@ -502,11 +502,26 @@ def entries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
 FAULTY = EntryPoint("faulty", "faulty_topic:TOPIC", topics.GROUP)
 
 
+def test_a_topic_whose_folder_was_removed_is_to_be_installed_again(
+    cds: Command, entries: Callable[..., None]
+) -> None:
+    entries("", EntryPoint("gone", "gone_topic:TOPIC", topics.GROUP))
+    result = cds("rules")
+    assert result.status == 1
+    assert "No module named 'gone_topic'. Install its package again, or remove it." in result.err
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("1 / 0", "the topic faulty cannot be loaded: ZeroDivisionError"),
         ("import no_such_module", "No module named 'no_such_module'. Install its package again"),
+        (
+            "\nimport faulty_topic.rules",
+            "is not a package (",
+        ),
+        ("\n\nTOPIC = (", "faulty_topic.py:3). Correct that line"),
+        ("\nfrom faulty_topic import RULES", "faulty_topic.py:2). Correct that line"),
         ("TOPIC = 3", "is not a Topic with that key"),
         (
             "from cds_service.terminology.codes import CodeError\nraise CodeError('No.', 'Look.')",
