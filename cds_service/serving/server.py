@@ -14,7 +14,7 @@ import signal
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from importlib import import_module
@@ -303,34 +303,18 @@ class _Wakes:
         """Forget nothing: what was set since the loop looked is not known to it."""
 
 
-class _Deaths(list[int]):
-    """Dead workers. Granian lists and then clears them; one that dies in between stays."""
-
-    _listed: Sequence[int] = ()
-
-    def __iter__(self) -> Iterator[int]:
-        self._listed = self.copy()
-        return iter(self._listed)
-
-    def clear(self) -> None:
-        """Remove those that were listed last."""
-        del self[: len(self._listed)]
-
-
 class _Server(MPServer):
     """Granian with more tolerance for dying workers, and a clean end.
 
-    By itself it gives up when a worker dies twice within seconds, may never replace one of two that
-    die at once, and may end with status 1, or never, when the whole process group gets a signal.
-    It has no options for these, so that five names of its own are used here, which it may change:
-    `_respawn_workers`, `respawned_wrks`, `interrupt_children`, `main_loop_interrupt` and
-    `interrupt_signal` (docs/explanation/architecture.md, "The server").
+    By itself it gives up when a worker dies twice within seconds, and may end with status 1, or
+    never, when the whole process group gets a signal. It has no options for these, so that four
+    names of its own are used here, which it may change: `_respawn_workers`, `respawned_wrks`,
+    `main_loop_interrupt` and `interrupt_signal` (docs/explanation/architecture.md, "The server").
     """
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(log_dictconfig=dict(_LOGGING), **kwargs)
         self.main_loop_interrupt = _Wakes()  # type: ignore[assignment]  # it has what granian uses
-        self.interrupt_children = _Deaths()
         self._crashes: deque[float] = deque(maxlen=_CRASHES)
 
     def _respawn_workers(

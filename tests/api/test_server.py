@@ -64,7 +64,7 @@ def test_granian_has_what_is_used_without_being_an_option(unstarted: server._Ser
     assert parameters == ["self", "workers", "spawn_target", "target_loader", "delay"]
     decisions = MPServer._serve_loop.__code__.co_names
     used = {"respawned_wrks", "_respawn_workers", "interrupt_signal", "main_loop_interrupt"}
-    assert used | {"interrupt_children", "list", "clear"} <= set(decisions)
+    assert used <= set(decisions)
     assert "interrupt_children" in MPServer.shutdown.__code__.co_names
     handled = MPServer.signal_handler_interrupt.__code__.co_names
     assert {"interrupt_signal", "main_loop_interrupt"} <= set(handled)
@@ -120,36 +120,6 @@ def test_a_signal_that_arrives_while_dead_workers_are_counted_stops_the_server(
     loop.start()
     loop.join(10)
     assert not loop.is_alive()
-
-
-def test_a_worker_that_dies_while_others_are_counted_is_replaced_too(
-    monkeypatch: pytest.MonkeyPatch, unstarted: server._Server
-) -> None:
-    assert type(unstarted.interrupt_children) is server._Deaths
-    replaced: list[list[int]] = []
-
-    class AndAnother(server._Deaths):
-        def clear(self) -> None:
-            if not replaced:
-                self.append(1)
-                unstarted.main_loop_interrupt.set()
-            super().clear()
-
-    def respawn(_self: MPServer, workers: list[int], *_: object) -> None:
-        replaced.append(workers)
-        if len(replaced) == 2:
-            unstarted.signal_handler_interrupt()  # type: ignore[no-untyped-call]
-
-    monkeypatch.setattr(MPServer, "_respawn_workers", respawn)
-    unstarted.respawn_failed_workers = True
-    unstarted.interrupt_children = AndAnother([0])
-    unstarted.main_loop_interrupt.set()
-    loop = threading.Thread(target=unstarted._serve_loop, args=(None, None), daemon=True)
-    loop.start()
-    loop.join(10)
-    assert not loop.is_alive()
-    assert replaced == [[0], [1]]
-    assert unstarted.interrupt_children == []
 
 
 def test_granian_serves_the_file_of_health_without_a_folder() -> None:
