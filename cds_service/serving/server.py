@@ -10,22 +10,17 @@ import gc
 import multiprocessing
 import os
 import resource
-import signal
 import sys
-import time
-from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from importlib import import_module
 from ipaddress import ip_address
-from queue import SimpleQueue
 from threading import BrokenBarrierError
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from granian.constants import HTTPModes, Interfaces, Loops
 from granian.http import HTTP1Settings
-from granian.server import MPServer
 
 from cds_service.catalogue.topics import installed_options
 from cds_service.errors import PreconditionFailed, StartupError
@@ -33,6 +28,7 @@ from cds_service.ops import logs
 from cds_service.ops.memory import share_among_threads
 from cds_service.ops.metrics_files import reserve, shared_folder
 from cds_service.serving.liveness import HEALTH, end_if_hung
+from cds_service.serving.supervisor import Supervisor, guard_forks
 from cds_service.settings import Settings, read_settings, unknown_variables
 
 if TYPE_CHECKING:
@@ -52,7 +48,6 @@ _OTHER_FILES = 400
 """Files that a worker may open besides client connections."""
 GRACE_S = 30
 """Seconds that a worker has to answer what it has accepted."""
-_ENDS = (signal.SIGTERM, signal.SIGINT)
 _PRELOADED = ("alembic.command", "alembic.runtime.migration", "sqlite3")
 """Modules that each worker needs at start: imported before the fork, so that they are shared."""
 _SWITCH_INTERVAL_S = 0.001
@@ -62,14 +57,6 @@ COLLECT_AT = (20_000, 20, 20)
 cycle, so that every few calls are enough."""
 _WAIT_FOR_OTHERS_S = 5.0
 """How long a worker that is ready waits for the others before it listens without them."""
-_CRASHES = 20
-_CRASH_WINDOW_S = 60.0
-_LOGGING: Mapping[str, Any] = {
-    "formatters": {},
-    "handlers": {},
-    "loggers": {"_granian": {"handlers": [], "propagate": True}},
-}
-"""Granian's lines go where all lines of the service go, and not to its own handlers."""
 _app: Flask | None = None
 _together: Barrier | None = None
 
@@ -156,7 +143,7 @@ def serve(
     _together = multiprocessing.Barrier(count)
     with shared_folder():
         load(settings)
-        server = _Server(
+        server = Supervisor(
             target="cds_service.serving.server:load",
             address="127.0.0.1" if host == "localhost" else host,
             port=port,
@@ -174,9 +161,7 @@ def serve(
             **HEALTH,
         )
         _check_address(host, port)
-        os.register_at_fork(
-            before=_hold_signals, after_in_parent=_release_signals, after_in_child=_end_at_signal
-        )
+        guard_forks()
         announce(settings)
         server.serve(target_loader=load_in_worker, wrap_loader=False)  # type: ignore[arg-type]  # an object, as RSGI allows
 
@@ -279,78 +264,6 @@ def warm_up(parts: Parts) -> None:
         except PreconditionFailed:
             continue
     models.warm()
-
-
-class _Wakes:
-    """What wakes the loop of the main process, in place of a `threading.Event`; nothing is lost.
-
-    The signal handler runs in the very thread that waits. With an event it can wait for a lock
-    that this thread holds, or be undone by `clear` before the loop has looked; when a worker ends
-    at the same moment, the server would never stop. `SimpleQueue.put` may interrupt itself.
-    """
-
-    def __init__(self) -> None:
-        self._wakes: SimpleQueue[None] = SimpleQueue()
-
-    def set(self) -> None:
-        self._wakes.put(None)
-
-    def wait(self) -> None:
-        """Return once for each `set`: the loop looks again, perhaps in vain."""
-        self._wakes.get()
-
-    def clear(self) -> None:
-        """Forget nothing: what was set since the loop looked is not known to it."""
-
-
-class _Server(MPServer):
-    """Granian with more tolerance for dying workers, and a clean end.
-
-    By itself it gives up when a worker dies twice within seconds, and may end with status 1, or
-    never, when the whole process group gets a signal. It has no options for these, so that four
-    names of its own are used here, which it may change: `_respawn_workers`, `respawned_wrks`,
-    `main_loop_interrupt` and `interrupt_signal` (docs/explanation/architecture.md, "The server").
-    """
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(log_dictconfig=dict(_LOGGING), **kwargs)
-        self.main_loop_interrupt = _Wakes()  # type: ignore[assignment]  # it has what granian uses
-        self._crashes: deque[float] = deque(maxlen=_CRASHES)
-
-    def _respawn_workers(
-        self, workers: Any, spawn_target: Any, target_loader: Any, delay: float = 0
-    ) -> None:
-        super()._respawn_workers(workers, spawn_target, target_loader, delay)
-        now = time.monotonic()
-        self._crashes.extend([now] * len(workers))
-        if len(self._crashes) < _CRASHES or now - self._crashes[0] > _CRASH_WINDOW_S:
-            self.respawned_wrks.clear()
-
-    def shutdown(self, exit_code: int = 0) -> None:
-        try:
-            super().shutdown(exit_code)  # type: ignore[no-untyped-call]  # granian has no types here
-        except SystemExit:
-            if not self.interrupt_signal:
-                raise
-
-
-def _hold_signals() -> None:
-    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDS)
-
-
-def _release_signals() -> None:
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDS)
-
-
-def _end_at_signal() -> None:
-    """Let a signal end a worker that is still starting, because it has accepted nothing yet.
-
-    The parent's handlers, which it inherits, would swallow the signal; its own are set later.
-    Signals are blocked from before the fork until here, so that an earlier one takes effect now.
-    """
-    for ending in _ENDS:
-        signal.signal(ending, signal.SIG_DFL)
-    _release_signals()
 
 
 def _check_address(host: str, port: int) -> None:

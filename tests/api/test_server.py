@@ -13,15 +13,16 @@ import pytest
 from granian.constants import Interfaces
 from granian.server import MPServer
 
-from cds_service.serving import server
+from cds_service.serving import server, supervisor
 from cds_service.serving.liveness import HEALTH
+from cds_service.serving.supervisor import Supervisor
 from tests.testing.programs import run_program
 
 
 @pytest.fixture
-def unstarted() -> server._Server:
+def unstarted() -> Supervisor:
     """A server that was never started."""
-    return server._Server(target="cds_service.serving.server:load", interface=Interfaces.WSGI)
+    return Supervisor(target="cds_service.serving.server:load", interface=Interfaces.WSGI)
 
 
 @pytest.mark.parametrize(("processors", "workers"), [(1, 1), (3, 3), (64, 8)])
@@ -43,13 +44,13 @@ def test_one_worker_per_processor_and_at_most_eight(
 )
 def test_workers_that_crash_are_replaced_until_twenty_crash_within_a_minute(
     monkeypatch: pytest.MonkeyPatch,
-    unstarted: server._Server,
+    unstarted: Supervisor,
     crashes: int,
     apart_s: float,
     patient: bool,
 ) -> None:
     clock = [1000.0]
-    monkeypatch.setattr(server, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    monkeypatch.setattr(supervisor, "time", SimpleNamespace(monotonic=lambda: clock[0]))
     monkeypatch.setattr(MPServer, "_respawn_workers", lambda *_: None)
     for _ in range(crashes):
         clock[0] += apart_s
@@ -58,7 +59,7 @@ def test_workers_that_crash_are_replaced_until_twenty_crash_within_a_minute(
     assert (unstarted.respawned_wrks == {}) is patient
 
 
-def test_granian_has_what_is_used_without_being_an_option(unstarted: server._Server) -> None:
+def test_granian_has_what_is_used_without_being_an_option(unstarted: Supervisor) -> None:
     assert unstarted.respawned_wrks == {} and unstarted.interrupt_signal is False
     parameters = list(signature(MPServer._respawn_workers).parameters)
     assert parameters == ["self", "workers", "spawn_target", "target_loader", "delay"]
@@ -73,12 +74,12 @@ def test_granian_has_what_is_used_without_being_an_option(unstarted: server._Ser
 def test_a_wake_while_another_is_set_is_neither_a_deadlock_nor_lost(tmp_path: Path) -> None:
     """A signal handler and another thread, as when a signal ends workers and the main process.
 
-    In place of `server._Wakes`, a `threading.Event` deadlocks within milliseconds.
+    In place of `Wakes`, a `threading.Event` deadlocks within milliseconds.
     """
     program = """
 import os, signal, sys, threading
-from cds_service.serving.server import _Wakes
-wakes, rounds = _Wakes(), 20_000
+from cds_service.serving.supervisor import Wakes
+wakes, rounds = Wakes(), 20_000
 handled, others, woken, all_set = 0, 0, 0, False
 def handle(*_):
     global handled
@@ -105,7 +106,7 @@ print(others, handled > 0)
 
 
 def test_a_signal_that_arrives_while_dead_workers_are_counted_stops_the_server(
-    monkeypatch: pytest.MonkeyPatch, unstarted: server._Server
+    monkeypatch: pytest.MonkeyPatch, unstarted: Supervisor
 ) -> None:
     class Interrupted(list[int]):
         def clear(self) -> None:
@@ -123,7 +124,7 @@ def test_a_signal_that_arrives_while_dead_workers_are_counted_stops_the_server(
 
 
 def test_granian_serves_the_file_of_health_without_a_folder() -> None:
-    healthy = server._Server(target="cds_service", interface=Interfaces.RSGI, **HEALTH)
+    healthy = Supervisor(target="cds_service", interface=Interfaces.RSGI, **HEALTH)
     assert healthy.static_path is not None
     [(address, file)], folder_index, age = healthy.static_path
     assert (address, folder_index, age) == ("/healthz", None, "0, no-store")
@@ -132,7 +133,7 @@ def test_granian_serves_the_file_of_health_without_a_folder() -> None:
 
 @pytest.mark.parametrize("stopped", [True, False])
 def test_a_server_that_was_asked_to_stop_does_not_end_with_a_failure(
-    monkeypatch: pytest.MonkeyPatch, unstarted: server._Server, stopped: bool
+    monkeypatch: pytest.MonkeyPatch, unstarted: Supervisor, stopped: bool
 ) -> None:
     def ends(_self: MPServer, code: int) -> None:
         raise SystemExit(code)
