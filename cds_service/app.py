@@ -136,7 +136,7 @@ def make_parts(settings: Settings, topics: Sequence[Topic] | None = None) -> Par
     setting or file to correct.
     """
     from cds_service.api.parts import Parts
-    from cds_service.catalogue.topics import chosen_topics
+    from cds_service.catalogue.topics import chosen_topics, topic_of
     from cds_service.feedback.card_ids import RuleVersion
     from cds_service.feedback.records import open_records
     from cds_service.ops.metrics import Metrics
@@ -152,7 +152,7 @@ def make_parts(settings: Settings, topics: Sequence[Topic] | None = None) -> Par
     if topics is None:
         topics = chosen_topics(settings)
     checked_servers(settings.fhir_servers, "CDS_FHIR_SERVERS")
-    metrics = Metrics(by_site=settings.sites is not None)
+    metrics = Metrics(topic_of(topics), by_site=settings.sites is not None)
     records = open_records(
         settings.database_url,
         [RuleVersion(rule.id, rule.version) for topic in topics for rule in topic.rules],

@@ -277,6 +277,11 @@ def services_of(topics: Sequence[Topic]) -> Mapping[str, frozenset[str]]:
     return {rule: frozenset(services) for rule, services in found.items()}
 
 
+def topic_of(topics: Sequence[Topic]) -> Mapping[str, str]:
+    """The key of the topic of each rule, by rule id. A rule id belongs to one topic."""
+    return {rule.id: topic.key for topic in topics for rule in topic.rules}
+
+
 def references(topics: Sequence[Topic]) -> Mapping[str, Reference]:
     """The references of all topics, by key."""
     return {

@@ -113,7 +113,7 @@ def report(as_json: bool, as_csv: bool, site: str | None) -> None:
 
     Example: cds-service report --csv > feedback.csv
     """
-    from cds_service.catalogue.topics import chosen_topics, services_of
+    from cds_service.catalogue.topics import chosen_topics, services_of, topic_of
     from cds_service.commands.feedback import print_report
     from cds_service.commands.terminal import progress_indicator
     from cds_service.feedback.card_ids import RuleVersion
@@ -128,7 +128,9 @@ def report(as_json: bool, as_csv: bool, site: str | None) -> None:
     database = open_database(settings.database_url)
     if database.exists:
         with progress_indicator("Counting the feedback"):
-            counts = read_report(database, rule_versions, site, services_of(topics))
+            counts = read_report(
+                database, rule_versions, site, services_of(topics), topic_of(topics)
+            )
     else:
         click.echo(f"cds-service: {database.url} does not exist yet: nothing is stored.", err=True)
         counts = Report((), 0, 0)

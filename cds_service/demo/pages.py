@@ -27,6 +27,7 @@ from cds_service.catalogue.topics import (
     options_of,
     patient_folders,
     services_of,
+    topic_of,
 )
 from cds_service.core.identity import DEMO, DEMO_SITE
 from cds_service.core.text import shortened
@@ -149,7 +150,9 @@ def blueprint(parts: Parts, variant: Variant) -> Blueprint:
         parts.records.shown_cards.flush()
         parts.records.denominators.flush()
         services = services_of(parts.topics)
-        feedback_report = report(parts.records.database, rule_versions, site, services)
+        feedback_report = report(
+            parts.records.database, rule_versions, site, services, topic_of(parts.topics)
+        )
         rules = sorted(
             feedback_report.rules, key=lambda line: (not line.review, -line.fired, line.id)
         )

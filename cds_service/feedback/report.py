@@ -47,6 +47,8 @@ class RuleReport:
 
     id: str
     version: str
+    topic: str = ""
+    """The key of its topic; "" where no topic that is served has the rule any more."""
     shown: int = 0
     accepted: int = 0
     overridden: int = 0
@@ -132,9 +134,9 @@ class Report:
         """One line per rule and version; reasons as ``code: count; code: count``."""
         out = io.StringIO()
         writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(_HEADS)
+        writer.writerow([*_HEADS, "topic"])
         for line in self.rules:
-            writer.writerow([_no_formula(cell) for cell in _cells(line)])
+            writer.writerow([_no_formula(cell) for cell in (*_cells(line), line.topic)])
         return out.getvalue()
 
     def as_rows(self) -> tuple[list[str], list[list[str]]]:
@@ -191,12 +193,13 @@ def report(
     rules: Iterable[RuleVersion] = (),
     site: str | None = None,
     services: Mapping[str, frozenset[str]] | None = None,
+    topic_of: Mapping[str, str] | None = None,
 ) -> Report:
     """Count everything stored, for all sites except the demo page, or for one site.
 
-    ``rules`` are listed even where nothing was counted for them; ``services`` are the ids of
-    the services of each rule, by rule id. The last feedback on a card counts: a card with two
-    is one card. Raises Unavailable.
+    ``rules`` are listed even where nothing was counted for them. By rule id, ``services`` are the
+    ids of the services of each rule, and ``topic_of`` is its topic. The last feedback on a card
+    counts: a card with two is one card. Raises Unavailable.
     """
     last = _last_answers(site)
     with database.read() as connection:
@@ -224,6 +227,7 @@ def report(
             RuleReport(
                 id=rule.id,
                 version=rule.version,
+                topic=(topic_of or {}).get(rule.id, ""),
                 shown=per_day.total(),
                 accepted=_sum(per_answer, "accepted"),
                 overridden=_sum(per_answer, "overridden"),

@@ -8,9 +8,10 @@ Label values come from closed lists only: nothing that a caller sends becomes a 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from prometheus_client import (
@@ -43,25 +44,40 @@ class _Nothing:
 class Metrics:
     """What the service counts about itself."""
 
-    def __init__(self, *, by_site: bool = False) -> None:
-        """``by_site``: metrics of rules have the site's name as a label, too."""
+    def __init__(
+        self, topic_of: Mapping[str, str] = MappingProxyType({}), *, by_site: bool = False
+    ) -> None:
+        """``topic_of`` is the topic of each rule, by the rule's id.
+
+        ``by_site``: metrics of rules have the site's name as a label, too.
+        """
         self._by_site = by_site
         site = ("site",) if by_site else ()
         disable_created_metrics()  # type: ignore[no-untyped-call]  # no types; one more series for each, of no use
         self._registry = CollectorRegistry()
         requests = self._counter("cds_requests", "HTTP requests.", "endpoint", "service", "status")
-        outcomes = self._counter("cds_rule_outcomes", "Outcomes of rules.", "rule", "answer", *site)
-        failures = self._counter("cds_rule_failures", "Rules that raised an error.", "rule")
+        outcomes = self._counter(
+            "cds_rule_outcomes", "Outcomes of rules.", "topic", "rule", "answer", *site
+        )
+        failures = self._counter(
+            "cds_rule_failures", "Rules that raised an error.", "topic", "rule"
+        )
         steps = self._counter(
             "cds_steps_left_out", "Steps of arranging cards left out because of an error.", "step"
         )
         dropped = self._counter(
             "cds_cards_dropped", "Findings whose card was not shown (cap, snooze).",
-            "rule", *site,
+            "topic", "rule", *site,
         )  # fmt: skip
-        shown = self._counter("cds_cards_shown", "Cards in responses.", "rule", "indicator", *site)
+        shown = self._counter(
+            "cds_cards_shown", "Cards in responses.", "topic", "rule", "indicator", *site
+        )
         silent = self._counter(
-            "cds_cards_silent", "Cards of silent rules, counted and not returned.", "rule", *site
+            "cds_cards_silent",
+            "Cards of silent rules, counted and not returned.",
+            "topic",
+            "rule",
+            *site,
         )
         problems = self._counter("cds_problems", "Data that could not be used.", "kind", *site)
         fetches = self._counter("cds_fhir_fetches", "Queries to FHIR servers.", "state")
@@ -89,12 +105,16 @@ class Metrics:
         )  # fmt: skip
         # Finding a child by its labels costs more than counting: each is looked up once.
         self._requests = cache(requests.labels)
-        self._outcomes = cache(outcomes.labels)
-        self._failures = cache(failures.labels)
+
+        def of_rule(counter: Counter) -> Callable[..., Counter]:
+            return cache(lambda rule, *more: counter.labels(topic_of.get(rule, ""), rule, *more))
+
+        self._outcomes = of_rule(outcomes)
+        self._failures = of_rule(failures)
         self._steps = cache(steps.labels)
-        self._dropped = cache(dropped.labels)
-        self._shown = cache(shown.labels)
-        self._silent = cache(silent.labels)
+        self._dropped = of_rule(dropped)
+        self._shown = of_rule(shown)
+        self._silent = of_rule(silent)
         self._problems = cache(problems.labels)
         self._fetches = cache(fetches.labels)
         self._feedback = cache(feedback.labels)

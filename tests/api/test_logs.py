@@ -239,8 +239,10 @@ def test_a_fault_in_a_rule_hides_no_card_and_is_reported_logged_and_counted(
     assert (line["level"], line["rule"], line["error"]) == ("error", "bad", "KeyError")
     assert line["place"].rpartition(":")[0] == __file__
     figures = client.get("/metrics").text
-    assert 'cds_rule_failures_total{rule="bad"} 1.0' in figures
-    assert 'cds_rule_outcomes_total{answer="cannot tell",rule="bad"} 1.0' in figures
+    assert 'cds_rule_failures_total{rule="bad",topic="leg-cramps"} 1.0' in figures
+    assert (
+        'cds_rule_outcomes_total{answer="cannot tell",rule="bad",topic="leg-cramps"} 1.0' in figures
+    )
 
 
 def test_when_the_card_that_reports_the_fault_fails_too_the_others_are_still_shown(

@@ -21,7 +21,9 @@ with metrics_files.shared_folder():
     folder = os.environ[metrics_files.FOLDER]
     metrics_files.reserve(30)
     from cds_service.ops.metrics import Metrics
-    metrics = Metrics(by_site=True)
+    from hooks import TOPIC
+    topics = {rule.id: "a-topic-with-a-long-name" for rule in TOPIC.rules}
+    metrics = Metrics(topics, by_site=True)
     if full:
         def no_room(*_):
             raise OSError(errno.ENOSPC, "No space left on device")
@@ -30,7 +32,6 @@ with metrics_files.shared_folder():
             metrics_files.reserve()
         except OSError:
             metrics.stop()
-    from hooks import TOPIC
     for site in map("site-{:016}".format, range(30)):
         for rule in TOPIC.rules:
             for word in ("fired", "did not fire", "cannot tell"):

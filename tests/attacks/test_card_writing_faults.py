@@ -96,7 +96,7 @@ def test_a_fault_costs_one_card_and_the_others_are_shown(service: Any, changes: 
 
 
 def _failures(client: Any, rule: str = "faulty") -> int:
-    counted = f'cds_rule_failures_total{{rule="{rule}"}} '
+    counted = f'cds_rule_failures_total{{rule="{rule}",topic="leg-cramps"}} '
     lines = client.get("/metrics").text.splitlines()
     return sum(int(float(line.removeprefix(counted))) for line in lines if line.startswith(counted))
 
@@ -236,7 +236,7 @@ def test_a_fault_in_writing_costs_the_details_or_one_card(
     expected = ["low-potassium", "faulty"] if times == "once" else ["low-potassium"]
     assert topics(response) == expected
     assert _failures(client) == (1 if times == "once" else 2)
-    lost = 'cds_cards_dropped_total{rule="faulty"} 1.0'
+    lost = 'cds_cards_dropped_total{rule="faulty",topic="leg-cramps"} 1.0'
     assert (lost in client.get("/metrics").text) is (times == "always")
 
 

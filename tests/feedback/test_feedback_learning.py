@@ -88,6 +88,7 @@ def test_the_report_counts_everything_that_is_stored(
             {
                 "rule": "low-magnesium",
                 "version": "1.2.0",
+                "topic": "",
                 "shown": 1,
                 "accepted": 1,
                 "overridden": 1,
@@ -107,6 +108,7 @@ def test_the_report_counts_everything_that_is_stored(
             {
                 "rule": "quinine-draft",
                 "version": "2.0.0",
+                "topic": "",
                 "shown": 0,
                 "accepted": 0,
                 "overridden": 0,
@@ -175,6 +177,7 @@ def test_the_report_contains_no_spreadsheet_formulas(
             "reasons": '\'=HYPERLINK("x"),1: 1',
             "comments": "0",
             "review": "",
+            "topic": "",
         }
     ]
 

@@ -156,9 +156,8 @@ def test_metrics_name_the_site_only_where_there_are_sites(
     client = hospitals()
     call(client, ehr, "ts", magnesium(0.55))
     text = client.get("/metrics").text
-    assert (
-        'cds_cards_shown_total{indicator="warning",rule="low-magnesium",site="south"} 1.0' in text
-    )
+    labels = 'indicator="warning",rule="low-magnesium",site="south",topic="leg-cramps"'
+    assert f"cds_cards_shown_total{{{labels}}} 1.0" in text
     assert 'site="north"' not in text
     alone = build(make_parts(Settings(database_url=f"sqlite:///{tmp_path}/alone.db")))
     alone.test_client().post(VIEW, json=magnesium(0.55))

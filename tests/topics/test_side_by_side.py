@@ -16,9 +16,11 @@ import pytest
 from cds_service.answer.checking import flaws
 from cds_service.api.asking import ask
 from cds_service.api.parts import Parts
-from cds_service.app import make_parts
+from cds_service.app import build, make_parts
+from cds_service.catalogue.topics import topic_of
 from cds_service.engine.topic import Topic
 from cds_service.errors import StartupError
+from cds_service.feedback.report import report
 from cds_service.settings import Settings
 from hooks import TOPIC
 from tests.testing import fhir
@@ -67,6 +69,41 @@ def cards(parts: Parts, service: str, site: str | None = None) -> list[dict[str,
 
 def rules(shown: list[dict[str, Any]]) -> list[str]:
     return [card["source"]["topic"]["code"] for card in shown]
+
+
+# --- whose rule it is ------------------------------------------------------------------------
+
+
+def test_metrics_and_the_feedback_report_say_whose_rule_it_is(made: Make) -> None:
+    parts = made()
+    parts.records.start()
+    client = build(parts).test_client()
+    for service in (SODIUM, CRAMPS):
+        content = json.loads(RECORD)
+        call = {
+            "hook": "patient-view",
+            "hookInstance": "9b2f8f0e-7d0f-4a53-8b3e-2f9f5d1c0001",
+            "context": {"userId": "Practitioner/1", "patientId": "p"},
+            "prefetch": {"patient": content["entry"][0]["resource"], "results": content},
+        }
+        assert client.post(f"/cds-services/{service}", json=call).status_code == 200
+    figures = client.get("/metrics").text
+    for indicator, rule, topic in (
+        ("warning", "severe-hyponatraemia", "hyponatraemia"),
+        ("critical", "low-potassium", "leg-cramps"),
+    ):
+        labels = f'rule="{rule}",topic="{topic}"'
+        assert f'cds_cards_shown_total{{indicator="{indicator}",{labels}}} 1.0' in figures
+        assert f'cds_rule_outcomes_total{{answer="fired",{labels}}} 1.0' in figures
+    parts.records.shown_cards.flush()
+    counted = report(parts.records.database, topic_of=topic_of(parts.topics))
+    found = {line["rule"]: line["topic"] for line in counted.as_json()["rules"]}
+    assert found["severe-hyponatraemia"] == "hyponatraemia"
+    assert found["low-potassium"] == "leg-cramps"
+    assert counted.as_csv().splitlines()[0].endswith(",topic")
+    of_a_rule_that_is_gone = report(parts.records.database, topic_of={}).rules[0]
+    assert of_a_rule_that_is_gone.topic == ""
+    parts.records.close()
 
 
 # --- sites that have only some of the topics -------------------------------------------------
