@@ -19,6 +19,7 @@ from cds_service.commands.scenarios import read_expected
 from cds_service.commands.undeclared import undeclared_in
 from cds_service.engine.flaws import flaws
 from cds_service.engine.hook import HOOKS
+from cds_service.engine.not_checked import review
 from cds_service.engine.rule import Rule
 from cds_service.errors import BadRequest
 
@@ -139,7 +140,8 @@ def _of_checkout(topic: Topic, root: Path, known_rules: Set[str]) -> Iterator[st
             shown.update(read_expected(file).rules)
         except BadRequest as error:
             yield f"{_named(file)}: {error}"
-    for rule in topic.rules:
+    # What cds_service itself answers has its reason and its tests there.
+    for rule in (rule for rule in topic.rules if rule.review is not review):
         where = f"{_place(rule, root)}rule {rule.id}:"
         module = rule.id.replace("-", "_")
         if rule.id not in explained:

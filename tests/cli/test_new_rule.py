@@ -519,6 +519,9 @@ def test_a_topic_is_written_once_and_only_by_a_valid_key(cds: Command, tmp_path:
     topic = written["gout_flares/__init__.py"].decode()
     # A rule of tier C then cannot tell; by False its trace would deny what nobody looked for.
     assert "complaint=lambda _facts: None" in topic
+    assert (
+        'not_checked("gout-flares-not-checked", rules, reference="gout-flares-judgement")' in topic
+    )
     for hook in HOOKS.values():
         assert hook.when in written[f"gout_flares/{hook.module}.py"].decode()
         assert f'(HOOKS["{hook}"], {hook.module}.RULES)' in topic

@@ -8,11 +8,13 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cds_service.commands.lacking import lacking
 from cds_service.commands.undeclared import undeclared_in
 from cds_service.core.facts import Kind
 from cds_service.core.times import days
@@ -55,7 +57,7 @@ def test_its_rule_is_listed_with_the_others_and_on_its_own(installed: Path) -> N
     both = {rule["id"] for rule in json.loads(printed(installed, "rules", "--json"))["rules"]}
     assert {"severe-hyponatraemia", "quinine-active"} < both
     alone = json.loads(printed(installed, "rules", "--json", CDS_TOPICS="hyponatraemia"))["rules"]
-    assert [rule["id"] for rule in alone] == ["severe-hyponatraemia"]
+    assert [rule["id"] for rule in alone] == ["severe-hyponatraemia", "hyponatraemia-not-checked"]
 
 
 def test_both_topics_return_their_cards(installed: Path, tmp_path: Path) -> None:
@@ -377,6 +379,16 @@ def test_its_rule_is_refused_what_it_does_not_declare(
 
     assert [rule_id for rule_id, _ in found] == (["severe-hyponatraemia"] if what else [])
     assert all(sentence in said for _, said in found)
+
+
+def test_the_rule_about_what_was_not_checked_needs_no_reason_or_cases_of_the_topic(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(str(HERE))
+    topic = importlib.import_module("hyponatraemia").TOPIC
+    said = list(lacking(topic, date(2026, 11, 28), HERE / "hyponatraemia"))
+    assert len(said) == 3  # a reason, cases and a scenario
+    assert all("rule severe-hyponatraemia: " in sentence for sentence in said)
 
 
 def test_a_contradiction_between_topics_refuses_the_start() -> None:

@@ -18,6 +18,10 @@ from cds_service.api.asking import ask
 from cds_service.api.parts import Parts
 from cds_service.app import build, make_parts
 from cds_service.catalogue.topics import topic_of
+from cds_service.commands.undeclared import undeclared_by
+from cds_service.core.patient import Facts
+from cds_service.engine.rule import Answer
+from cds_service.engine.run import FAILED
 from cds_service.engine.topic import Topic
 from cds_service.errors import StartupError
 from cds_service.feedback.report import report
@@ -37,6 +41,8 @@ RECORD = json.dumps(
 ).encode()
 SODIUM, CRAMPS = "hyponatraemia-patient-view", "leg-cramps-patient-view"
 Make = Callable[..., Parts]
+HEALTHY = fhir.lab("2951-2", 140, "mmol/L", DAY, of="p", id="na")
+UNKNOWN_UNIT = fhir.lab("2951-2", 119, "furlong", DAY, of="p", id="na")
 
 
 @pytest.fixture
@@ -207,11 +213,14 @@ def test_every_card_of_leg_cramps_has_the_url_of_a_source(made: Make) -> None:
     ],
 )
 def test_one_rule_is_not_spoken_of_as_many(
-    made: Make, value: float | None, settings: dict[str, Any], says: str
+    made: Make, second: Topic, value: float | None, settings: dict[str, Any], says: str
 ) -> None:
+    (service,) = second.services
+    alone = replace(second, services=(replace(service, rules=service.rules[:1]),))
     results = [] if value is None else [fhir.lab("2951-2", value, "mmol/L", DAY, of="p")]
     record = json.dumps(fhir.collection(fhir.patient("p"), *results)).encode()
-    assert ask(made(**settings), record, NOW, service_id=SODIUM).silence == says
+    parts = made(topic=alone, **settings)
+    assert ask(parts, record, NOW, service_id=SODIUM).silence == says
 
 
 def test_a_rule_whose_card_is_withheld_is_not_spoken_of_as_many(
@@ -224,3 +233,64 @@ def test_a_rule_whose_card_is_withheld_is_not_spoken_of_as_many(
     ):
         without = msgspec.structs.replace(answered, cards=(), dropped=dropped)
         assert without.silence == f"No cards, but {says}"
+
+
+# --- what could not be checked ---------------------------------------------------------------
+
+
+def call(prefetch: dict[str, Any]) -> bytes:
+    return json.dumps(fhir.call("patient-view", prefetch, of="p")).encode()
+
+
+@pytest.mark.parametrize(
+    ("prefetch", "shown"),
+    [
+        ({"results": fhir.searchset(HEALTHY)}, []),
+        ({"results": fhir.searchset()}, []),
+        ({"patient": fhir.patient("p")}, []),  # no results were sent
+        ({"results": fhir.searchset(UNKNOWN_UNIT)}, ["hyponatraemia-not-checked"]),
+        ({"results": fhir.outcome()}, ["hyponatraemia-not-checked"]),
+    ],
+    ids=["normal", "no results", "not sent", "unknown unit", "not available"],
+)
+def test_what_arrived_and_could_not_be_used_has_a_card(
+    made: Make, prefetch: dict[str, Any], shown: list[str]
+) -> None:
+    answered = ask(made(), call({"patient": fhir.patient("p")} | prefetch), NOW, service_id=SODIUM)
+    bodies = [dict(card.body) for card in answered.cards]
+    assert rules(bodies) == shown
+    assert {card["summary"] for card in bodies} <= {"Not checked: Severe hyponatraemia"}
+    assert flaws({"cards": bodies}) == []
+    assert list(undeclared_by(made().topics[1], answered)) == []
+
+
+def test_the_card_names_the_result_and_why(made: Make) -> None:
+    results = call({"results": fhir.searchset(UNKNOWN_UNIT)})
+    (card,) = ask(made(), results, NOW, service_id=SODIUM).cards
+    assert card.body["indicator"] == "info"
+    assert "furlong" in card.body["detail"] and "Observation/na" in card.body["detail"]
+
+
+def test_a_rule_that_fails_is_named_and_leg_cramps_keep_their_own_card(
+    made: Make, second: Topic, tmp_path: Path
+) -> None:
+    def fails(_facts: Facts) -> Answer:
+        raise ZeroDivisionError
+
+    (service,) = second.services
+    broken = replace(service.rules[0], check=fails)
+    topic = replace(second, services=(replace(service, rules=(broken, *service.rules[1:])),))
+    parts = made(topic=topic)
+    (card,) = cards(parts, SODIUM)
+    assert card["summary"] == "Not checked: Severe hyponatraemia"
+    assert FAILED in card["detail"]
+
+    potassium = fhir.lab("2823-3", 2.3, "furlong", DAY, of="p", id="k")
+    record = call({"results": fhir.searchset(potassium)})
+    (of_cramps,) = ask(parts, record, NOW, service_id=CRAMPS).cards
+    alone = make_parts(Settings(database_url=f"sqlite:///{tmp_path}/alone.db"), (TOPIC,))
+    (before,) = ask(alone, record, NOW, service_id=CRAMPS).cards
+    assert of_cramps.body["source"]["topic"]["code"] == "data-not-usable"
+    assert of_cramps.body["summary"].startswith("Potassium of 20 Nov could not be used")
+    for part in ("summary", "detail", "indicator"):
+        assert of_cramps.body[part] == before.body[part]

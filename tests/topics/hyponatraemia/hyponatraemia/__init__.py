@@ -18,6 +18,7 @@ from cds_service.core.quantities import Unit
 from cds_service.core.series import Worse
 from cds_service.core.times import days
 from cds_service.engine.hook import PATIENT_VIEW
+from cds_service.engine.not_checked import not_checked
 from cds_service.engine.orderables import Orderable
 from cds_service.engine.rule import (
     Answer,
@@ -127,7 +128,12 @@ TOPIC = Topic(
             hook=PATIENT_VIEW,
             title="Hyponatraemia",
             description="Reports severe hyponatraemia when the chart is opened.",
-            rules=(severe_hyponatraemia,),
+            rules=(
+                severe_hyponatraemia,
+                not_checked(
+                    "hyponatraemia-not-checked", [severe_hyponatraemia], reference=_SOURCE.key
+                ),
+            ),
         ),
     ),
     knowledge=Knowledge(
