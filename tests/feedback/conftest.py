@@ -23,6 +23,7 @@ from cds_service.feedback.store import FeedbackStore
 from cds_service.storage.database import Database, open_database
 from cds_service.storage.tables import metadata
 from tests.testing.databases import empty_sqlite
+from tests.testing.thorough import thorough
 
 RULES = (RuleVersion("low-magnesium", "1.2.0"), RuleVersion("quinine-draft", "2.0.0"))
 
@@ -194,7 +195,8 @@ def sqlite_url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path / 'kept.db'}"
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+# Every day on SQLite; what PostgreSQL does by itself has tests of its own. The gate runs both.
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=[pytest.mark.postgres, thorough])])
 def kind(request: pytest.FixtureRequest) -> str:
     """Of database."""
     name: str = request.param
