@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from cds_service.core.facts import Kind, Problem, State
+from cds_service.core.facts import Problem, Result, State
 from cds_service.core.kinds import KINDS
 from cds_service.core.patient import Facts
 from cds_service.core.series import Worse
@@ -101,7 +101,7 @@ def _reasons(rule: Rule, answer: CannotTell, facts: Facts) -> Iterator[str]:
     if rule.tier is Tier.COMPLAINT:
         needs.append(conditions())
     # A fault counts as a trigger.
-    if answer.trigger or answer.unjudged or any(_has_comparator(need, facts) for need in needs):
+    if answer.trigger or answer.unjudged or any(with_comparator(need, facts) for need in needs):
         yield from answer.because
     for kind in dict.fromkeys(need.kind for need in needs):
         availability = facts.availability(kind)
@@ -124,8 +124,11 @@ def _problems(need: Need, facts: Facts) -> Iterator[Problem]:
     yield from (problem for problem in facts.record.problems if problem.about in names)
 
 
-def _has_comparator(need: Need, facts: Facts) -> bool:
-    if need.kind is not Kind.RESULTS or not need.analyte or need.within is None:
-        return False
+def with_comparator(need: Need, facts: Facts) -> Result | None:
+    """The newest result of a need's analyte in its window, if it has a comparator ("<50")."""
+    if not need.analyte or need.within is None:
+        return None
     result = facts.newest(need.analyte, Worse.LOW).result
-    return result is not None and facts.within(result, need.within) and not result.value.exact
+    if result is None or not facts.within(result, need.within) or result.value.exact:
+        return None
+    return result

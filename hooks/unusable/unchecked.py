@@ -14,7 +14,8 @@ from cds_service.core.patient import Facts
 from cds_service.core.series import Worse
 from cds_service.core.text import quoted
 from cds_service.core.times import Window
-from cds_service.engine.rule import CannotTell, Need, Outcome, Rule
+from cds_service.engine.not_checked import with_comparator
+from cds_service.engine.rule import CannotTell, Outcome, Rule
 from hooks.unusable.lines import WORDS, line_about, name_of
 from hooks.unusable.problems import WATCHED
 from hooks.windows import RECENT
@@ -107,13 +108,13 @@ def left_open(outcome: Outcome, facts: Facts) -> bool:
     if not isinstance(outcome.answer, CannotTell):
         return False
     for need in outcome.rule.needs:
-        if need.analyte in WATCHED and _has_comparator(facts, need):
-            result = facts.newest(need.analyte, Worse.LOW).result
-            assert result is not None  # it has a comparator
-            if facts.within(result, RECENT) and any(
-                result.reported in reason for reason in outcome.answer.because
-            ):
-                return True
+        result = with_comparator(need, facts) if need.analyte in WATCHED else None
+        if (
+            result is not None
+            and facts.within(result, RECENT)
+            and any(result.reported in reason for reason in outcome.answer.because)
+        ):
+            return True
     return False
 
 
@@ -140,7 +141,7 @@ def undecided(facts: Facts, outcomes: Iterable[Outcome]) -> dict[str, str]:
         if answer.unjudged:
             for reason in answer.because:
                 lines[f"Could not check {answer.unjudged}: {reason}"] = answer.unjudged
-        if any(_has_comparator(facts, need) for need in outcome.rule.needs):
+        if any(with_comparator(need, facts) for need in outcome.rule.needs):
             title = outcome.rule.title
             lines.update({f"Could not check {title}: {reason}": title for reason in answer.because})
     return lines
@@ -154,10 +155,3 @@ def failed_rules(outcomes: Iterable[Outcome]) -> dict[str, str]:
         if isinstance(answer, CannotTell) and answer.failed:
             lines.update({f"Could not check {title}: {reason}": title for reason in answer.because})
     return lines
-
-
-def _has_comparator(facts: Facts, need: Need) -> bool:
-    if not need.analyte or need.within is None:
-        return False
-    result = facts.newest(need.analyte, Worse.LOW).result
-    return result is not None and facts.within(result, need.within) and not result.value.exact
