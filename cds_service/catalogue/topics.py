@@ -154,14 +154,28 @@ def installed_keys() -> frozenset[str]:
     return frozenset(entry_point.name for entry_point in entry_points(group=GROUP))
 
 
-@cache
-def installed_topics(served: tuple[str, ...] = ()) -> Mapping[str, InstalledTopic]:
+def installed_topics(served: Container[str] = ()) -> Mapping[str, InstalledTopic]:
     """Every installed topic by key, checked or not.
 
     Raises StartupError naming a topic that cannot be loaded, and the line at fault. Where
     ``served`` names topics, others that cannot be loaded are left out: they are not needed.
     """
     installed: dict[str, InstalledTopic] = {}
+    for key, found in found_topics().items():
+        if isinstance(found, InstalledTopic):
+            installed[key] = found
+        elif not served or key in served:
+            raise found
+    return installed
+
+
+@cache
+def found_topics() -> Mapping[str, InstalledTopic | StartupError]:
+    """Every installed topic by key, or why it cannot be loaded.
+
+    Raises StartupError for two packages with one key.
+    """
+    found: dict[str, InstalledTopic | StartupError] = {}
     origins: dict[str, str] = {}
     for entry_point in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
         key, origin = entry_point.name, entry_point.value
@@ -171,11 +185,10 @@ def installed_topics(served: tuple[str, ...] = ()) -> Mapping[str, InstalledTopi
                 "Remove one of them.",
             )
         try:
-            installed[key] = _loaded(entry_point)
-        except StartupError:
-            if not served or key in served:
-                raise
-    return installed
+            found[key] = _loaded(entry_point)
+        except StartupError as error:
+            found[key] = error
+    return found
 
 
 def _loaded(entry_point: EntryPoint) -> InstalledTopic:
@@ -223,16 +236,12 @@ def _place(error: Exception) -> str:
     return f"{at.filename}:{at.lineno}"
 
 
-def _packages_of(topics: Sequence[Topic]) -> Mapping[str, InstalledTopic]:
-    return installed_topics(tuple(topic.key for topic in topics))
-
-
 def patient_folders(topics: Sequence[Topic]) -> Mapping[str, Path]:
     """The folders with patients for the demo page, by the keys of their topics.
 
     A package has them in ``patients``, a checkout in ``fixtures/patients`` beside the package.
     """
-    installed = _packages_of(topics)
+    installed = installed_topics([topic.key for topic in topics])
     folders: dict[str, Path] = {}
     for topic in topics:
         if topic.key in installed:
@@ -246,7 +255,7 @@ def patient_folders(topics: Sequence[Topic]) -> Mapping[str, Path]:
 
 def example_request(topics: Sequence[Topic]) -> tuple[str, Path] | None:
     """The id of a service and the file of a request for it; None where no file is installed."""
-    installed = _packages_of(topics)
+    installed = installed_topics([topic.key for topic in topics])
     for topic in topics:
         if topic.example and topic.key in installed:
             checkout = installed[topic.key].folder.parent

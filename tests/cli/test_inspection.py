@@ -473,11 +473,11 @@ def test_the_error_of_a_topic_that_cannot_be_loaded_names_the_line(
     monkeypatch.syspath_prepend(tmp_path)
     entry = EntryPoint("faulty", "faulty_topic:TOPIC", topics.GROUP)
     monkeypatch.setattr(topics, "entry_points", lambda group: [entry])
-    topics.installed_topics.cache_clear()
+    topics.found_topics.cache_clear()
     try:
         result = cds("check")
     finally:
-        topics.installed_topics.cache_clear()
+        topics.found_topics.cache_clear()
     assert result.status == 1
     assert "the topic faulty cannot be loaded: KeyError: 'zinc.low'" in result.err
     assert "faulty_topic.py:2" in result.err
@@ -493,10 +493,10 @@ def entries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
         monkeypatch.delitem(sys.modules, "faulty_topic", raising=False)
         found = [EntryPoint("leg-cramps", "hooks:TOPIC", topics.GROUP), *others]
         monkeypatch.setattr(topics, "entry_points", lambda group: found)
-        topics.installed_topics.cache_clear()
+        topics.found_topics.cache_clear()
 
     yield install
-    topics.installed_topics.cache_clear()
+    topics.found_topics.cache_clear()
 
 
 FAULTY = EntryPoint("faulty", "faulty_topic:TOPIC", topics.GROUP)
