@@ -65,20 +65,20 @@ def inspect(host: str, today: date) -> Inspection:
     """
     installed: dict[str, InstalledTopic] = {}
     faults: list[str] = []
+    settings, refusal = None, ""
     try:
-        served = read_settings().topics
-    except StartupError:  # reported below
-        served = ()
+        settings = read_settings()
+    except StartupError as error:
+        refusal = str(error)
+    served = settings.topics if settings else ()
     _note_fault(lambda: installed.update(installed_topics(served)), faults)
     options = options_of([package.topic for package in installed.values()])
     faults += [
         f"{name} is not a setting" + (f"; did you mean {nearest}?" if nearest else ".")
         for name, nearest in unknown_variables(os.environ, options)
     ]
-    try:
-        settings = read_settings()
-    except StartupError as error:
-        return Inspection((*faults, str(error)))
+    if settings is None:
+        return Inspection((*faults, refusal))
     _note_fault(lambda: refuse_unguarded(settings, host), faults)
     _note_fault(lambda: checked_servers(settings.fhir_servers, "CDS_FHIR_SERVERS"), faults)
     _note_fault(lambda: _database(settings), faults)
